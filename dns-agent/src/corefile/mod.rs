@@ -1,0 +1,54 @@
+//! From a Corefile's text to the servers it asks for.
+//!
+//! `lexer` (text to tokens) -> `parser` (tokens to server blocks, snippets and imports resolved) ->
+//! `config` (blocks to [`Config`], each plugin's lines read by its folder in `plugin`).
+
+use std::time::Duration;
+
+use crate::plugin::{forward, kubernetes};
+use crate::record::Name;
+
+/// Everything a Corefile says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// The server blocks, in the file's order; one entry per block.
+    pub servers: Vec<Server>,
+    /// What was accepted and has no effect, one sentence each, naming file and line.
+    pub warnings: Vec<String>,
+}
+
+/// One server block.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    /// Its zones, at least one.
+    pub zones: Vec<Name>,
+    /// The port it listens at, 53 unless said.
+    pub port: u16,
+    /// `bind`: addresses or interface names; empty: all addresses.
+    pub bind: Vec<String>,
+    /// `kubernetes`
+    pub kubernetes: Option<kubernetes::Options>,
+    /// `forward`, in the file's order.
+    pub forward: Vec<forward::Options>,
+    /// `loadbalance`: the order of addresses is shuffled per answer.
+    pub loadbalance: bool,
+    /// `errors`: failures of queries are logged.
+    pub errors: bool,
+    /// `health`: where, and `lameduck`.
+    pub health: Option<Health>,
+    /// `ready`: where, `:8181` unless said.
+    pub ready: Option<String>,
+    /// `prometheus`: where, `localhost:9153` unless said.
+    pub prometheus: Option<String>,
+    /// `reload`: how often the Corefile is looked at; `None`: never.
+    pub reload: Option<Duration>,
+}
+
+/// `health`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Health {
+    /// Where `/health` is served, `:8080` unless said.
+    pub address: String,
+    /// How long queries are still answered after SIGTERM.
+    pub lameduck: Duration,
+}

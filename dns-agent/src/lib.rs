@@ -1,0 +1,6 @@
+//! The KernDNS node agent: modules in the order in which data flows.
+
+pub mod corefile;
+pub mod k8s;
+pub mod plugin;
+pub mod record;

@@ -1,0 +1,2 @@
+//! `kerndns`: the command line.
+fn main() {}

@@ -1,0 +1,52 @@
+//! `kubernetes`: names of Services, endpoints and pods.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::record::Name;
+
+/// What the lines of a `kubernetes` block say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// The plugin's zones, the server block's where it names none; the first one that is not a
+    /// reverse zone is the cluster domain.
+    pub zones: Vec<Name>,
+    /// `pods`
+    pub pods: Pods,
+    /// `ttl`, seconds, 0 to 3600.
+    pub ttl: u32,
+    /// `fallthrough`: the zones in which a name that is not there goes to the next plugin.
+    pub fallthrough: Vec<Name>,
+    /// `namespaces`: only these are exposed; empty: all.
+    pub namespaces: BTreeSet<Arc<str>>,
+    /// `endpoint_pod_names`
+    pub endpoint_pod_names: bool,
+    /// `noendpoints`
+    pub noendpoints: bool,
+    /// `ignore empty_service`
+    pub ignore_empty_service: bool,
+}
+
+/// `pods`: which pod names are answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pods {
+    /// None (the plugin's default).
+    Disabled,
+    /// Any address in a namespace that exists, unchecked.
+    Insecure,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            zones: Vec::new(),
+            pods: Pods::Disabled,
+            ttl: 5,
+            fallthrough: Vec::new(),
+            namespaces: BTreeSet::new(),
+            endpoint_pod_names: false,
+            noendpoints: false,
+            ignore_empty_service: false,
+        }
+    }
+}

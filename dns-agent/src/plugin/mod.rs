@@ -1,0 +1,5 @@
+//! The Corefile's plugins: one folder each. A folder's `mod.rs` turns the plugin's lines into its
+//! options and, for a plugin that answers queries, holds the handler.
+
+pub mod forward;
+pub mod kubernetes;

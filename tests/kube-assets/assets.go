@@ -1,0 +1,8 @@
+// Package assets names the programs of a control plane, so that `go build`
+// takes their versions from this module's go.mod.
+package assets
+
+import (
+	_ "go.etcd.io/etcd/server/v3/etcdmain"
+	_ "k8s.io/kubernetes/cmd/kube-apiserver/app"
+)
