@@ -19,9 +19,9 @@ use crate::bound;
 /// Octets of a page in which records may start.
 pub const PAGE: usize = 256 * 1024;
 /// Octets after them, so that a masked offset plus any masked length stays inside.
-pub const SLACK: usize = 8 * 1024;
+pub const SLACK: usize = 16 * 1024;
 /// The longest record, octets.
-pub const RECORD_MAX: usize = 4096;
+pub const RECORD_MAX: usize = 8192;
 /// How many pages ARENA can hold.
 pub const PAGES: usize = 4096;
 /// The longest body of an answer, octets: the limit of a response less header and shortest question.
@@ -84,7 +84,8 @@ pub struct Set {
     pub additional: u16,
     /// The octets' sum, as [`crate::checksum::of`] gives it.
     pub sum: u16,
-    /// Octets per resource record in the answer section where all are as long, else 0.
+    /// Octets per resource record of an address set whose order may be drawn, else 0. A set of more than
+    /// [`SHUFFLED`](crate::order::SHUFFLED) addresses lies there twice in a row.
     pub stride: u16,
     /// Zero.
     pub reserved: u16,
@@ -176,7 +177,7 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// Where a set's octets start: a pointer with at least 4 KiB behind it, as far as the verifier
+    /// Where a set's octets start: a pointer with at least 8 KiB behind it, as far as the verifier
     /// and the page's slack are concerned.
     #[inline(always)]
     pub fn octets(&self, offset: usize) -> *const u8 {

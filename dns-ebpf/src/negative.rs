@@ -3,7 +3,7 @@
 use crate::bound;
 use crate::outcome::Outcome;
 use crate::query::{HEADER, OPT, Query};
-use crate::scratch::{Scratch, TAIL_WORDS};
+use crate::scratch::{Scratch, TAIL};
 use crate::zone::{Zone, Zones, flag};
 
 /// Octets of our SOA record: its three names end in pointers into the question.
@@ -61,46 +61,48 @@ fn starts_label(scratch: &mut Scratch, cut: usize) -> bool {
 /// octets. `zone_len` is the length of the SOA's owner, the end of the QNAME.
 #[inline(always)]
 pub fn tail(scratch: &mut Scratch, query: &Query, zone: Option<(&Zone, usize)>) -> usize {
-    let mut octets = [0u8; TAIL_WORDS * 8];
+    // Built where it stays: on the stack, the verifier forbids words at odd places.
+    let octets = &mut scratch.tail;
     let mut len = 0;
     if let Some((zone, zone_len)) = zone {
+        for i in 0..SOA.div_ceil(8) {
+            put(octets, i * 8, TEMPLATE[i]);
+        }
         // RFC 1035 4.1.4: a pointer to where the zone's name starts in the question. So the owner
         // has the case that the client gave it.
-        let pointer = 0xc000 | (HEADER + query.name_len - zone_len) as u16;
-        let [high, low] = pointer.to_be_bytes();
-        octets[..SOA].copy_from_slice(&TEMPLATE);
-        [octets[0], octets[1]] = [high, low];
-        [octets[19], octets[20]] = [high, low];
-        [octets[32], octets[33]] = [high, low];
-        let ttl = zone.ttl.to_be_bytes();
-        [octets[6], octets[7], octets[8], octets[9]] = ttl;
-        let serial = zone.serial.to_be_bytes();
-        [octets[34], octets[35], octets[36], octets[37]] = serial;
-        [octets[50], octets[51], octets[52], octets[53]] = ttl;
+        let pointer = (0xc000 | (HEADER + query.name_len - zone_len) as u16).to_be();
+        put(octets, 0, pointer);
+        put(octets, 19, pointer);
+        put(octets, 32, pointer);
+        put(octets, 6, zone.ttl.to_be());
+        put(octets, 34, zone.serial.to_be());
+        put(octets, 50, zone.ttl.to_be());
         len = SOA;
-        if query.edns {
-            octets[SOA..SOA + OPT].copy_from_slice(&opt(query));
-            len = SOA + OPT;
-        }
-    } else if query.edns {
-        octets[..OPT].copy_from_slice(&opt(query));
-        len = OPT;
     }
-    for (i, word) in scratch.tail.iter_mut().enumerate() {
-        *word = bound::read::<u64, { TAIL_WORDS * 8 - 8 }, _>(&octets, i * 8);
-    }
-    len
+    let [low, high] = if query.edns { opt(query) } else { [0; 2] };
+    put(octets, len, low);
+    put(octets, len + 8, high);
+    if query.edns { len + OPT } else { len }
+}
+
+#[inline(always)]
+fn put<T: Copy>(octets: &mut [u8; TAIL], at: usize, value: T) {
+    bound::write::<T, 63, _>(octets, at, value);
 }
 
 /// RFC 6891 6.1.2: our payload size, version 0, DO copied (RFC 3225 3), no options.
 #[inline(always)]
-fn opt(query: &Query) -> [u8; OPT] {
-    [0, 0, 41, 0x04, 0xd0, 0, 0, query.dnssec_ok, 0, 0, 0]
+fn opt(query: &Query) -> [u64; 2] {
+    let low = u64::from_ne_bytes([0, 0, 41, 0x04, 0xd0, 0, 0, 0]);
+    [
+        low | u64::from_ne_bytes([0, 0, 0, 0, 0, 0, 0, query.dnssec_ok]),
+        0,
+    ]
 }
 
 /// `<zone> <ttl> IN SOA ns.dns.<zone> hostmaster.<zone> <serial> 7200 1800 86400 <ttl>`, as CoreDNS
 /// has it; pointers, TTLs and serial are filled in.
-const TEMPLATE: [u8; SOA] = [
+const TEMPLATE: [u64; SOA.div_ceil(8)] = words([
     0, 0, 0, 6, 0, 1, 0, 0, 0, 0, 0, 42, //
     2, b'n', b's', 3, b'd', b'n', b's', 0, 0, //
     10, b'h', b'o', b's', b't', b'm', b'a', b's', b't', b'e', b'r', 0, 0, //
@@ -109,4 +111,15 @@ const TEMPLATE: [u8; SOA] = [
     0, 0, 0x07, 0x08, // RETRY 1800
     0, 1, 0x51, 0x80, // EXPIRE 86400
     0, 0, 0, 0, // MINIMUM
-];
+    0, 0,
+]);
+
+const fn words(octets: [u8; SOA.next_multiple_of(8)]) -> [u64; SOA.div_ceil(8)] {
+    let mut words = [0; SOA.div_ceil(8)];
+    let mut i = 0;
+    while i < octets.len() {
+        words[i / 8] |= (octets[i] as u64) << (8 * (i % 8));
+        i += 1;
+    }
+    words
+}

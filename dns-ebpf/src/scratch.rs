@@ -11,8 +11,8 @@ pub const QNAME: usize = DNS + 12;
 pub const QUERY_MAX: usize = 512;
 /// Words of a name of 255 octets.
 pub const NAME_WORDS: usize = 32;
-/// Octets of the longest SOA and OPT, in words.
-pub const TAIL_WORDS: usize = 9;
+/// Octets for SOA and OPT, 65 at most, and whole words to write them by.
+pub const TAIL: usize = 80;
 
 const PAD: usize = crate::zone::WORDS;
 
@@ -26,8 +26,8 @@ pub struct Scratch {
     name: [u64; PAD + NAME_WORDS + 4],
     /// Answer records that are made or put in order here; the others are copied from the arena.
     pub body: [u8; 2048 + 16],
-    /// What follows the answer records: SOA and OPT. Zero beyond its length.
-    pub tail: [u64; TAIL_WORDS],
+    /// What follows the answer records: SOA and OPT. Zero beyond its length, up to the next multiple of 8.
+    pub tail: [u8; TAIL],
     /// For [`bound::launder`].
     pub cell: u64,
 }
@@ -38,7 +38,7 @@ impl Scratch {
         front: [0; 1152],
         name: [0; _],
         body: [0; _],
-        tail: [0; TAIL_WORDS],
+        tail: [0; TAIL],
         cell: 0,
     };
 

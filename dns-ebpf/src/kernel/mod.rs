@@ -10,9 +10,9 @@ use core::ffi::c_void;
 
 use aya_ebpf::helpers::generated::bpf_ktime_get_coarse_ns;
 use dns_ebpf::net::{self, Layout};
-use dns_ebpf::outcome::{Hook, Outcome};
+use dns_ebpf::outcome::Outcome;
 use dns_ebpf::query::{self, Query};
-use dns_ebpf::respond::{self, Body, Reply};
+use dns_ebpf::respond::{self, Reply};
 use dns_ebpf::scratch::{DNS, QUERY_MAX, Scratch};
 
 use maps::Held;
@@ -30,8 +30,6 @@ fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
 
 /// What a hook does with its packet.
 trait Packet {
-    const HOOK: Hook;
-
     /// Copies the first `len` octets to `to`.
     unsafe fn load(&self, to: *mut c_void, len: u32) -> bool;
 }
@@ -122,16 +120,12 @@ impl Found {
         }
         if reply.body_len > 0 {
             let len = dns_ebpf::bound::mask::<2047>(reply.body_len - 1) as u32 + 1;
-            let written = match reply.body {
-                Body::Arena(octets) => store(front as u32, octets, len),
-                Body::Scratch => store(front as u32, scratch.body.as_ptr(), len),
-            };
-            if !written {
+            if !store(front as u32, reply.body, len) {
                 return false;
             }
         }
         if reply.tail_len > 0 {
-            let len = dns_ebpf::bound::mask::<63>(reply.tail_len - 1) as u32 + 1;
+            let len = dns_ebpf::bound::mask::<127>(reply.tail_len - 1) as u32 + 1;
             let at = (front + reply.body_len) as u32;
             return store(at, scratch.tail.as_ptr().cast(), len);
         }

@@ -23,7 +23,7 @@ const PACKET_HOST: u32 = 0;
 
 /// The program.
 #[classifier]
-pub fn kerndns_tc(ctx: TcContext) -> i32 {
+pub(crate) fn kerndns_tc(ctx: TcContext) -> i32 {
     match answer(&ctx) {
         Ok((action, outcome)) => {
             maps::count(Hook::Tc, outcome);
@@ -39,8 +39,6 @@ pub fn kerndns_tc(ctx: TcContext) -> i32 {
 struct Received(*mut __sk_buff);
 
 impl Packet for Received {
-    const HOOK: Hook = Hook::Tc;
-
     #[inline(always)]
     unsafe fn load(&self, to: *mut c_void, len: u32) -> bool {
         // SAFETY: the caller's.

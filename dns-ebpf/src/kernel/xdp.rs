@@ -18,7 +18,7 @@ use super::{Packet, look, maps};
 
 /// The program.
 #[xdp]
-pub fn kerndns_xdp(ctx: XdpContext) -> u32 {
+pub(crate) fn kerndns_xdp(ctx: XdpContext) -> u32 {
     match answer(&ctx) {
         Ok((action, outcome)) => {
             maps::count(Hook::Xdp, outcome);
@@ -41,8 +41,6 @@ impl Received<'_> {
 }
 
 impl Packet for Received<'_> {
-    const HOOK: Hook = Hook::Xdp;
-
     #[inline(always)]
     unsafe fn load(&self, to: *mut c_void, len: u32) -> bool {
         // Linux 5.18.
