@@ -1,6 +1,8 @@
 //! DNS records as values: what the schema makes of Kubernetes objects and the compiler encodes.
 
+pub mod endpoint_name;
 pub mod name;
+pub mod pod;
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
