@@ -4,3 +4,4 @@ pub mod corefile;
 pub mod k8s;
 pub mod plugin;
 pub mod record;
+pub mod serve;
