@@ -2,6 +2,7 @@
 
 pub mod corefile;
 pub mod k8s;
+pub mod metrics;
 pub mod plugin;
 pub mod record;
 pub mod serve;

@@ -4,9 +4,17 @@
 //! plugins, [`response`] is what comes back.
 
 pub mod chain;
+pub mod errors;
+pub mod fit;
+pub mod listener;
 pub mod query;
 pub mod response;
+mod tcp;
+mod udp;
 
 pub use chain::{Chain, Current, Handler, Next, Servers};
+pub use errors::Errors;
+pub use fit::fit;
+pub use listener::{ListenError, Listener, Serving};
 pub use query::{Edns, Header, Parsed, Query, Question, Transport};
 pub use response::Response;

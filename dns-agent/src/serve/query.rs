@@ -281,9 +281,7 @@ pub(crate) struct Cut;
 /// One resource record, its owner name passed over rather than read.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Raw<'a> {
-    /// Where it starts in the message.
-    pub(crate) start: usize,
-    /// Where the next one starts.
+    /// Where the next one starts in the message.
     pub(crate) end: usize,
     pub(crate) owner_is_root: bool,
     pub(crate) rtype: u16,
@@ -323,7 +321,6 @@ impl<'a> Records<'a> {
         let rdata = self.octets.get(body..end).ok_or(Cut)?;
         self.at = end;
         Ok(Some(Raw {
-            start,
             end,
             owner_is_root: self.octets[start] == 0,
             rtype: word(0),
