@@ -7,7 +7,8 @@ use serde_json::json;
 use super::*;
 
 fn service(name: &str, spec: serde_json::Value) -> Result<Option<Object>, StripError> {
-    let value = json!({"metadata": {"name": name, "namespace": "ns"}, "spec": spec});
+    let mut value = json!({"metadata": {"name": name, "namespace": "ns"}});
+    value["spec"] = spec;
     serde_json::from_value::<WholeService>(value)
         .unwrap()
         .strip()
@@ -26,13 +27,17 @@ fn slice(fields: serde_json::Value) -> Result<Option<Object>, StripError> {
         "addressType": "IPv4",
         "endpoints": [],
     });
-    let rows = fields.as_object().unwrap().clone();
-    value.as_object_mut().unwrap().extend(rows);
+    let serde_json::Value::Object(fields) = fields else {
+        panic!("{fields} is not a mapping");
+    };
+    value.as_object_mut().unwrap().extend(fields);
     serde_json::from_value::<WholeSlice>(value).unwrap().strip()
 }
 
 fn endpoints(rows: serde_json::Value) -> Vec<Endpoint> {
-    match slice(json!({"endpoints": rows})).unwrap() {
+    let mut fields = json!({});
+    fields["endpoints"] = rows;
+    match slice(fields).unwrap() {
         Some(Object::EndpointSlice(slice)) => slice.endpoints,
         other => panic!("{other:?} is not an EndpointSlice"),
     }
