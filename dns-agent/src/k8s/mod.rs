@@ -7,6 +7,10 @@ pub mod address_set;
 pub mod index;
 pub mod object;
 pub mod slice;
+pub mod document;
+pub mod manifest;
+pub mod object;
+pub mod strip;
 
 use std::collections::HashSet;
 use std::time::Instant;
