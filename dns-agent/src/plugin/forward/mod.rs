@@ -1,8 +1,12 @@
 //! `forward`: names of others, asked of upstream servers.
 
+mod setup;
+
 use std::net::SocketAddr;
 
 use crate::record::Name;
+
+pub use setup::setup;
 
 /// What a `forward` line says.
 #[derive(Debug, Clone, PartialEq, Eq)]
