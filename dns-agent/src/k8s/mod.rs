@@ -4,12 +4,11 @@
 //! sees a client, a retry or a file. Nothing here knows DNS.
 
 pub mod address_set;
-pub mod index;
-pub mod object;
-pub mod slice;
 pub mod document;
+pub mod index;
 pub mod manifest;
 pub mod object;
+pub mod slice;
 pub mod strip;
 
 use std::collections::HashSet;

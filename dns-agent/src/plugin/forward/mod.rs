@@ -2,6 +2,7 @@
 
 mod handler;
 mod upstream;
+mod setup;
 
 use std::net::SocketAddr;
 
@@ -9,6 +10,7 @@ use crate::record::Name;
 
 pub use handler::{Forward, ForwardError};
 pub use upstream::UpstreamError;
+pub use setup::setup;
 
 /// What a `forward` line says.
 #[derive(Debug, Clone, PartialEq, Eq)]
