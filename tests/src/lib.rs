@@ -1,1 +1,4 @@
 //! The harness of the privileged tests.
+
+pub mod netns;
+pub mod testbed;
