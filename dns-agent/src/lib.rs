@@ -2,5 +2,6 @@
 
 pub mod corefile;
 pub mod k8s;
+pub mod kernel;
 pub mod plugin;
 pub mod record;

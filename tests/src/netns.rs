@@ -143,6 +143,34 @@ impl Drop for BpfFs {
     }
 }
 
+/// A file with a text, removed when this is dropped.
+#[derive(Debug)]
+pub struct TempFile {
+    path: PathBuf,
+}
+
+impl TempFile {
+    /// Writes it below the temporary directory.
+    pub fn new(text: &str) -> Result<Self> {
+        let file = Self {
+            path: env::temp_dir().join(unique_name()),
+        };
+        fs::write(&file.path, text)?;
+        Ok(file)
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for TempFile {
+    fn drop(&mut self) {
+        let _gone_already = fs::remove_file(&self.path);
+    }
+}
+
 /// Runs a program; what it printed, or an error with all of its output.
 pub fn run(program: &str, args: &[&str]) -> Result<String> {
     let output = Command::new(program)
