@@ -29,9 +29,14 @@ impl<T> Shared<T> {
     /// Element 0 of an array made with BPF_F_MMAPABLE, whose value is a `T`.
     pub(crate) fn map(array: &MapData) -> io::Result<Self> {
         const { assert!(align_of::<T>() <= 8) };
-        let memory = MmapOptions::new().len(size_of::<T>()).map_raw(array.fd().as_fd_raw())?;
+        let memory = MmapOptions::new()
+            .len(size_of::<T>())
+            .map_raw(array.fd().as_fd_raw())?;
         let value = NonNull::new(memory.as_mut_ptr().cast()).ok_or(io::ErrorKind::OutOfMemory)?;
-        Ok(Self { value, _memory: Memory::Mapped(memory) })
+        Ok(Self {
+            value,
+            _memory: Memory::Mapped(memory),
+        })
     }
 
     /// On the heap.
@@ -39,7 +44,10 @@ impl<T> Shared<T> {
         const { assert!(align_of::<T>() <= 8) };
         let mut memory = vec![0u64; size_of::<T>().div_ceil(8)].into_boxed_slice();
         let value = NonNull::from(&mut *memory).cast();
-        Self { value, _memory: Memory::Heap(memory) }
+        Self {
+            value,
+            _memory: Memory::Heap(memory),
+        }
     }
 
     /// The value.
