@@ -44,7 +44,7 @@ impl AnswerSet {
     }
 
     /// The RRsets. Each SRV record has an equal share of 100, counted before equal rows fall together
-    /// (as `CoreDNS` does), and at least 1.
+    /// (as CoreDNS does), and at least 1.
     pub(super) fn into_node(self, ttl: u32) -> Node {
         let mut node = address_node(self.addresses, ttl);
         let weight = u16::try_from(100 / self.rows.max(1)).unwrap_or(100).max(1);

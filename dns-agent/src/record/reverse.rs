@@ -54,7 +54,7 @@ pub fn addresses_under(name: &Name) -> Option<RangeInclusive<IpAddr>> {
     }
 }
 
-/// Whether the zone is one of the reverse domains or below one, as `CoreDNS` tells reverse zones.
+/// Whether the zone is one of the reverse domains or below one, as CoreDNS tells reverse zones.
 pub fn is_reverse(zone: &Name) -> bool {
     let labels: Vec<&[u8]> = zone.labels().collect();
     labels.ends_with(&V4) || labels.ends_with(&V6)
