@@ -54,6 +54,18 @@ fn rebuilt(view: &View, index: &Index) -> Nodes {
         .collect()
 }
 
+/// RFC 8020: above a name that exists, up to the apex and further within our zones, all names exist.
+fn assert_no_gaps(view: &View, nodes: &Nodes) {
+    for name in nodes.keys() {
+        if let Some(parent) = name.parent().filter(|name| view.zone_of(name).is_some()) {
+            assert!(
+                nodes.contains_key(&parent),
+                "{name} exists, {parent} does not"
+            );
+        }
+    }
+}
+
 fn any_object(rng: &mut SmallRng) -> Object {
     let key = |rng: &mut SmallRng, letter: char, many: u32| {
         format!(
@@ -159,6 +171,7 @@ fn after_every_change_the_names_are_those_of_a_rebuild() {
                     };
                 }
                 assert_eq!(*nodes, rebuilt(view, &fresh), "{told}");
+                assert_no_gaps(view, nodes);
             }
         }
     }

@@ -150,6 +150,14 @@ fn the_longest_zone_has_the_name() {
             ("web.b.svc.cluster.local", "A", NXDOMAIN),
             ("svc.b.svc.cluster.local", "A", NODATA),
             ("web.b.svc.b.svc.cluster.local", "A", &["A 10.1.0.1"]),
+            (
+                "_http._tcp.web.b.svc.b.svc.cluster.local",
+                "SRV",
+                &[
+                    "SRV 0 100 80 web.b.svc.b.svc.cluster.local.",
+                    "+ web.b.svc.b.svc.cluster.local. A 10.1.0.1",
+                ],
+            ),
             ("y.cluster.local", "A", NODATA),
             ("z.cluster.local", "A", NXDOMAIN),
             (
