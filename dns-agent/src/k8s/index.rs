@@ -153,7 +153,7 @@ impl Index {
             self.namespaces.remove(&name)
         };
         changed
-            .then(|| Touched::Namespace(name))
+            .then_some(Touched::Namespace(name))
             .into_iter()
             .collect()
     }

@@ -1,4 +1,4 @@
-//! An `EndpointSlice` as the index keeps it: one sorted row per address.
+//! An EndpointSlice as the index keeps it: one sorted row per address.
 //!
 //! Sorted by hostname first, so that an endpoint is found by its hostname, or by its address where it
 //! has none, without looking at the thousands beside it.

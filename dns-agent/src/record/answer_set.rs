@@ -44,7 +44,7 @@ impl AnswerSet {
     }
 
     /// The RRsets. Each SRV record has an equal share of 100, counted before equal rows fall together
-    /// (as `CoreDNS` does), and at least 1.
+    /// (as CoreDNS does), and at least 1.
     pub(super) fn into_node(self, ttl: u32) -> Node {
         let mut node = address_node(self.addresses, ttl);
         let weight = u16::try_from(100 / self.rows.max(1)).unwrap_or(100).max(1);
@@ -97,5 +97,69 @@ pub(super) fn address_rdata(address: IpAddr) -> Rdata {
     match address {
         IpAddr::V4(address) => Rdata::A(address),
         IpAddr::V6(address) => Rdata::Aaaa(address),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn srv(node: &Node) -> &RRset {
+        node.rrsets
+            .iter()
+            .find(|rrset| rrset.rtype() == 33)
+            .unwrap()
+    }
+
+    fn weights(rows: usize) -> BTreeSet<u16> {
+        let target = Name::parse("h.example").unwrap();
+        let ports: Vec<Option<u16>> = (1..).map(Some).take(rows).collect();
+        let mut answers = AnswerSet::default();
+        answers.add([10, 0, 0, 1].into(), Some(&target), &ports);
+        let node = answers.into_node(5);
+        let weight = |rdata: &Rdata| match rdata {
+            Rdata::Srv { weight, .. } => *weight,
+            other => panic!("{other:?}"),
+        };
+        srv(&node).rdata.iter().map(weight).collect()
+    }
+
+    #[test]
+    fn every_srv_record_has_an_equal_share_of_a_hundred() {
+        for (rows, weight) in [(1, 100), (2, 50), (3, 33), (7, 14), (100, 1), (1000, 1)] {
+            assert_eq!(weights(rows), BTreeSet::from([weight]), "{rows}");
+        }
+    }
+
+    #[test]
+    fn rows_that_fall_together_count_before_they_do() {
+        let target = Name::parse("h.example").unwrap();
+        let mut answers = AnswerSet::default();
+        answers.add(
+            [10, 0, 0, 1].into(),
+            Some(&target),
+            &[Some(53), Some(53), None],
+        );
+        let node = answers.into_node(5);
+        let record = Rdata::Srv {
+            weight: 33,
+            port: 53,
+            target,
+        };
+        assert_eq!(srv(&node).rdata, [record]);
+    }
+
+    #[test]
+    fn a_thousand_ports_on_a_thousand_hosts_stay_bounded() {
+        let ports: Vec<Option<u16>> = (1..=1000).map(Some).collect();
+        let mut answers = AnswerSet::default();
+        for host in 0..1000_u16 {
+            let target = Name::parse(&format!("h{host}.example")).unwrap();
+            let [high, low] = host.to_be_bytes();
+            answers.add([10, 0, high, low].into(), Some(&target), &ports);
+        }
+        let node = answers.into_node(5);
+        assert_eq!(node.rrsets[0].rdata.len(), 1000, "every address is kept");
+        assert_eq!(srv(&node).rdata.len(), MOST_SRV);
     }
 }

@@ -10,6 +10,15 @@ pub mod schema;
 mod service;
 mod touched;
 
+#[cfg(test)]
+mod incremental;
+#[cfg(test)]
+mod schema_options;
+#[cfg(test)]
+mod schema_table;
+#[cfg(test)]
+mod testing;
+
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 pub use name::Name;

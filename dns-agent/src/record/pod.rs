@@ -1,7 +1,7 @@
 //! From a pod name's labels to the address it stands for: `1-2-3-4.<ns>.pod`, `fd00--7.<ns>.pod`.
 //!
-//! A rule, not records: any address is answered (`CoreDNS`, `pods insecure`). One or two labels
-//! to the left of the address are ignored, as `CoreDNS` does; some users give their pods virtual hosts
+//! A rule, not records: any address is answered (CoreDNS, `pods insecure`). One or two labels
+//! to the left of the address are ignored, as CoreDNS does; some users give their pods virtual hosts
 //! that way.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

@@ -25,7 +25,7 @@ pub fn reverse_name(address: IpAddr) -> Name {
             for octet in address.octets().iter().rev() {
                 push(octet.to_string().as_bytes());
             }
-            V4.iter().for_each(|label| push(label));
+            V4.into_iter().for_each(&mut push);
         }
         IpAddr::V6(address) => {
             for octet in address.octets().iter().rev() {
@@ -33,7 +33,7 @@ pub fn reverse_name(address: IpAddr) -> Name {
                     push(&[HEX[usize::from(nibble)]]);
                 }
             }
-            V6.iter().for_each(|label| push(label));
+            V6.into_iter().for_each(&mut push);
         }
     }
     push(b"");
@@ -54,7 +54,7 @@ pub fn addresses_under(name: &Name) -> Option<RangeInclusive<IpAddr>> {
     }
 }
 
-/// Whether the zone is one of the reverse domains or below one, as `CoreDNS` tells reverse zones.
+/// Whether the zone is one of the reverse domains or below one, as CoreDNS tells reverse zones.
 pub fn is_reverse(zone: &Name) -> bool {
     let labels: Vec<&[u8]> = zone.labels().collect();
     labels.ends_with(&V4) || labels.ends_with(&V6)

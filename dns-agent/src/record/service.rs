@@ -121,7 +121,7 @@ impl View {
 }
 
 /// The numbers of the ports that a name asks for. No ports at all count as one without a number, so
-/// that the addresses are there (and, as in `CoreDNS`, take a share of the SRV weight).
+/// that the addresses are there (and, as in CoreDNS, take a share of the SRV weight).
 fn numbers(ports: &[Port], below: Below) -> Vec<Option<u16>> {
     match below {
         Below::Port(name, protocol) => ports

@@ -1,7 +1,7 @@
 //! Which owner names a change of objects may have changed, and which there are at all.
 //!
 //! The names come from the objects as they were and as they are; what each has now is for
-//! [`View::node`] to say. A changed `EndpointSlice` touches its Service's name, its SRV names, and of
+//! [`View::node`] to say. A changed EndpointSlice touches its Service's name, its SRV names, and of
 //! endpoint and reverse names only those of the rows that differ.
 
 use std::collections::BTreeSet;
