@@ -49,6 +49,10 @@ pub(super) fn parse(
     while parser.source.peek().is_some() {
         parser.server_block();
     }
+    if parser.source.stopped() {
+        // Half of a file that is out of all bounds: what its lines say is of no interest.
+        parser.blocks.clear();
+    }
     parser.blocks
 }
 
