@@ -22,42 +22,38 @@ pub struct Known {
 }
 
 impl Known {
-    /// Whether the plugin has to read `option`; what becomes of all others is done here.
-    pub fn acts(&self, option: &Directive, report: &mut Report) -> bool {
-        let name = option.name.text.as_str();
+    /// Whether the plugin has to read the option of this line; what becomes of all others is done
+    /// here.
+    pub fn acts(&self, line: &Directive, report: &mut Report) -> bool {
+        let name = line.name.text.as_str();
         if self.acting.contains(&name) {
             return true;
         }
+        let (plugin, option) = (self.plugin.to_owned(), name.to_owned());
         if self.silent.contains(&name) {
-            report.warn(
-                &option.name.at,
-                format_args!(
-                    "option {name:?} of {:?} is accepted and has no effect yet",
-                    self.plugin
-                ),
-            );
+            let sentence =
+                format_args!("option {option:?} of {plugin:?} is accepted and has no effect yet");
+            report.warn(&line.name.at, sentence);
             return false;
         }
-        let known = [self.acting, self.silent].concat();
-        let known = match known.as_slice() {
+        let known = match [self.acting, self.silent].concat().as_slice() {
             [] => "no option of it".to_owned(),
             known => known.join(", "),
         };
-        let (plugin, option_name) = (self.plugin.to_owned(), name.to_owned());
         let problem = if self.missing.contains(&name) {
             Problem::OptionNotBuilt {
                 plugin,
-                option: option_name,
+                option,
                 known,
             }
         } else {
             Problem::UnknownOption {
                 plugin,
-                option: option_name,
+                option,
                 known,
             }
         };
-        report.refuse(&option.name.at, problem);
+        report.refuse(&line.name.at, problem);
         false
     }
 

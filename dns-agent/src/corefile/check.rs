@@ -1,10 +1,10 @@
 //! What `kerndns check` prints: every fault and warning by line, or a summary of the servers.
 
-use std::fmt::Write;
 use std::path::Path;
 
 use super::error::CorefileError;
 use super::{Config, Server};
+use crate::plugin::forward;
 use crate::plugin::kubernetes::{self, Pods};
 use crate::record::Name;
 
@@ -15,49 +15,33 @@ pub fn check(path: Option<&Path>) -> (String, bool) {
         Some(path) => (path.display().to_string(), Config::load(path)),
         None => ("built-in kubeadm.Corefile".to_owned(), Config::embedded()),
     };
-    let mut text = String::new();
-    let good = match result {
-        Ok(config) => {
-            lines(&mut text, "warning: ", &config.warnings);
-            text.push_str(&summary(&name, &config));
-            true
-        }
+    let good = result.is_ok();
+    let mut lines = match result {
+        Ok(config) => good_lines(&name, &config),
         Err(CorefileError::Faults { faults, warnings }) => {
-            lines(&mut text, "", &faults);
-            lines(&mut text, "warning: ", &warnings);
-            let count = match faults.len() {
-                1 => "1 error".to_owned(),
-                count => format!("{count} errors"),
-            };
-            lines(&mut text, "", &[format!("{name}: {count}")]);
-            false
+            let mut lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
+            lines.extend(warnings.iter().map(|warning| format!("warning: {warning}")));
+            lines.push(format!("{name}: {}", count(faults.len(), "error")));
+            lines
         }
-        Err(error) => {
-            lines(&mut text, "", &[error]);
-            false
-        }
+        Err(error) => vec![error.to_string()],
     };
-    (text, good)
+    lines.push(String::new());
+    (lines.join("\n"), good)
 }
 
-fn lines<T: std::fmt::Display>(text: &mut String, before: &str, lines: &[T]) {
-    for line in lines {
-        // Writing to a `String` cannot fail.
-        let _ = writeln!(text, "{before}{line}");
-    }
-}
-
-fn summary(name: &str, config: &Config) -> String {
-    let count = match config.servers.len() {
-        1 => "1 server".to_owned(),
-        count => format!("{count} servers"),
-    };
-    let mut text = format!("{name}: good, {count}\n");
+fn good_lines(name: &str, config: &Config) -> Vec<String> {
+    let warnings = config.warnings.iter();
+    let mut lines: Vec<String> = warnings
+        .map(|warning| format!("warning: {warning}"))
+        .collect();
+    let servers = count(config.servers.len(), "server");
+    lines.push(format!("{name}: good, {servers}"));
     for server in &config.servers {
-        lines(&mut text, "", &[head(server)]);
-        lines(&mut text, "    ", &plugins(server));
+        lines.push(head(server));
+        lines.extend(plugins(server).iter().map(|plugin| format!("    {plugin}")));
     }
-    text
+    lines
 }
 
 fn head(server: &Server) -> String {
@@ -65,11 +49,8 @@ fn head(server: &Server) -> String {
         [] => "all addresses".to_owned(),
         bind => bind.join(", "),
     };
-    format!(
-        "{} on port {} of {addresses}",
-        names(&server.zones),
-        server.port
-    )
+    let zones = names(&server.zones);
+    format!("{zones} on port {} of {addresses}", server.port)
 }
 
 /// One line for each plugin, alphabetically.
@@ -78,14 +59,7 @@ fn plugins(server: &Server) -> Vec<String> {
     if server.errors {
         plugins.push("errors".to_owned());
     }
-    for forward in &server.forward {
-        let to: Vec<String> = forward.to.iter().map(ToString::to_string).collect();
-        let mut line = format!("forward {} to {}", forward.from, to.join(" "));
-        if !forward.except.is_empty() {
-            line += &format!(", except {}", names(&forward.except));
-        }
-        plugins.push(line);
-    }
+    plugins.extend(server.forward.iter().map(forward));
     if let Some(health) = &server.health {
         let lameduck = health.lameduck;
         plugins.push(format!(
@@ -104,30 +78,48 @@ fn plugins(server: &Server) -> Vec<String> {
     plugins
 }
 
+fn forward(options: &forward::Options) -> String {
+    let to: Vec<String> = options.to.iter().map(ToString::to_string).collect();
+    let mut parts = vec![format!("forward {} to {}", options.from, to.join(" "))];
+    if !options.except.is_empty() {
+        parts.push(format!("except {}", names(&options.except)));
+    }
+    parts.join(", ")
+}
+
 fn kubernetes(options: &kubernetes::Options) -> String {
     let pods = match options.pods {
         Pods::Disabled => "disabled",
         Pods::Insecure => "insecure",
     };
     let zones = names(&options.zones);
-    let mut line = format!("kubernetes {zones}: pods {pods}, ttl {}", options.ttl);
+    let mut parts = vec![format!(
+        "kubernetes {zones}: pods {pods}, ttl {}",
+        options.ttl
+    )];
     if !options.fallthrough.is_empty() {
-        line += &format!(", fallthrough {}", names(&options.fallthrough));
+        parts.push(format!("fallthrough {}", names(&options.fallthrough)));
     }
     if !options.namespaces.is_empty() {
         let namespaces: Vec<&str> = options.namespaces.iter().map(AsRef::as_ref).collect();
-        line += &format!(", namespaces {}", namespaces.join(" "));
+        parts.push(format!("namespaces {}", namespaces.join(" ")));
     }
     let flags = [
-        (options.endpoint_pod_names, ", endpoint_pod_names"),
-        (options.noendpoints, ", noendpoints"),
-        (options.ignore_empty_service, ", ignore empty_service"),
+        (options.endpoint_pod_names, "endpoint_pod_names"),
+        (options.noendpoints, "noendpoints"),
+        (options.ignore_empty_service, "ignore empty_service"),
     ];
-    line.extend(flags.iter().filter(|(set, _)| *set).map(|(_, flag)| *flag));
-    line
+    let set = flags.into_iter().filter(|(set, _)| *set);
+    parts.extend(set.map(|(_, flag)| flag.to_owned()));
+    parts.join(", ")
 }
 
 fn names(names: &[Name]) -> String {
     let names: Vec<String> = names.iter().map(Name::to_string).collect();
     names.join(" ")
+}
+
+fn count(number: usize, what: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {what}{plural}")
 }

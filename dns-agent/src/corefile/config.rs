@@ -107,15 +107,18 @@ pub(super) fn parse_with(
     let mut report = Report::default();
     let blocks = parser::parse(text, file, environment, &mut report);
     if blocks.is_empty() && report.faults.is_empty() {
-        let (file, line) = (file.into(), 1);
-        report.refuse(&Position { file, line }, Problem::NoServer);
+        let start = Position {
+            file: file.into(),
+            line: 1,
+        };
+        report.refuse(&start, Problem::NoServer);
     }
     let mut servers = Vec::new();
     let mut served = Served::default();
     for block in &blocks {
         servers.extend(build(block, &mut served, &mut report));
     }
-    let Report { faults, warnings } = report;
+    let (faults, warnings) = report.sorted(file);
     if faults.is_empty() {
         Ok(Config { servers, warnings })
     } else {
@@ -225,23 +228,33 @@ fn without_effect(line: &Directive, report: &mut Report) {
     report.refuse(&line.name.at, problem);
 }
 
-/// Who serves what: for each zone and port the addresses, none meaning all, and the key's place.
+/// Who serves what on which port.
 #[derive(Default)]
-struct Served(HashMap<(Name, u16), Vec<(Vec<String>, Position)>>);
+struct Served(HashMap<(Name, u16), Vec<Listener>>);
+
+struct Listener {
+    /// Empty: all addresses.
+    bind: Vec<String>,
+    /// Where the key stands.
+    at: Position,
+}
 
 impl Served {
     /// Adds a zone, and reports it if it is served already on one of the same addresses.
     fn add(&mut self, zone: &Name, port: u16, bind: &[String], at: &Position, report: &mut Report) {
         let others = self.0.entry((zone.clone(), port)).or_default();
-        let overlaps = |other: &[String]| {
+        let overlaps = |other: &&Listener| {
             bind.is_empty()
-                || other.is_empty()
-                || bind.iter().any(|address| other.contains(address))
+                || other.bind.is_empty()
+                || bind.iter().any(|address| other.bind.contains(address))
         };
-        if let Some((_, first)) = others.iter().find(|(other, _)| overlaps(other)) {
-            let (zone, first) = (zone.to_string(), first.clone());
+        if let Some(other) = others.iter().find(overlaps) {
+            let (zone, first) = (zone.to_string(), other.at.clone());
             report.refuse(at, Problem::ZoneTwice { zone, port, first });
         }
-        others.push((bind.to_vec(), at.clone()));
+        others.push(Listener {
+            bind: bind.to_vec(),
+            at: at.clone(),
+        });
     }
 }

@@ -4,7 +4,7 @@
 
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
@@ -25,7 +25,7 @@ pub enum CorefileError {
     /// The file is read and wrong. Displayed as one line for each fault.
     #[error("{}", lines(faults))]
     Faults {
-        /// In the order in which they were found, at least one.
+        /// In the order of lines, at least one.
         faults: Vec<Fault>,
         /// What would have been warned of.
         warnings: Vec<String>,
@@ -280,14 +280,12 @@ pub enum Problem {
 /// What has been found while a Corefile is read.
 #[derive(Debug, Default)]
 pub struct Report {
-    /// What makes the Corefile unusable.
-    pub faults: Vec<Fault>,
-    /// What is accepted and worth a word; whole sentences with file and line.
-    pub warnings: Vec<String>,
+    pub(super) faults: Vec<Fault>,
+    warnings: Vec<(Position, String)>,
 }
 
 impl Report {
-    /// Adds a fault.
+    /// Adds a fault: what makes the Corefile unusable.
     pub fn refuse(&mut self, at: &Position, problem: impl Into<Problem>) {
         self.faults.push(Fault {
             at: at.clone(),
@@ -295,9 +293,30 @@ impl Report {
         });
     }
 
-    /// Adds a warning.
+    /// Adds a warning: what is accepted and worth a word.
     pub fn warn(&mut self, at: &Position, sentence: impl fmt::Display) {
-        self.warnings.push(format!("{at}: {sentence}"));
+        self.warnings.push((at.clone(), sentence.to_string()));
+    }
+
+    /// How many faults there are so far.
+    pub fn faults(&self) -> usize {
+        self.faults.len()
+    }
+
+    /// Faults and warnings, each in the order of lines: those of the Corefile itself, `root`, first,
+    /// then those of each imported file.
+    pub(super) fn sorted(self, root: &Path) -> (Vec<Fault>, Vec<String>) {
+        let Self {
+            mut faults,
+            mut warnings,
+        } = self;
+        let place = |at: &Position| (*at.file != *root, at.file.clone(), at.line);
+        faults.sort_by_key(|fault| place(&fault.at));
+        warnings.sort_by_key(|(at, _)| place(at));
+        let warnings = warnings
+            .into_iter()
+            .map(|(at, sentence)| format!("{at}: {sentence}"));
+        (faults, warnings.collect())
     }
 }
 

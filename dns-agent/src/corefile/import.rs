@@ -115,6 +115,11 @@ impl<'a> Source<'a> {
         self.open.clear();
     }
 
+    /// Whether reading was given up.
+    pub(super) fn stopped(&self) -> bool {
+        self.stopped
+    }
+
     /// Takes the block that follows a snippet's name, which stands at `at`.
     pub(super) fn define_snippet(&mut self, name: &str, at: &Position) {
         let Some(open) = self.next_if(|token| token.kind == Kind::Open) else {
@@ -254,9 +259,9 @@ pub(crate) fn read(file: &Path) -> io::Result<String> {
         )));
     }
     String::from_utf8(octets).map_err(|error| {
-        let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-        let line = 1 + good.iter().filter(|&&octet| octet == b'\n').count();
-        io::Error::other(format!("line {line} is not UTF-8 text"))
+        let good =
+            error.as_bytes()[..error.utf8_error().valid_up_to()].split(|&octet| octet == b'\n');
+        io::Error::other(format!("line {} is not UTF-8 text", good.count()))
     })
 }
 

@@ -204,6 +204,9 @@ impl Lexer<'_> {
 mod tests {
     use super::*;
 
+    /// Text, line, and whether it starts the line.
+    type Row = (&'static str, usize, bool);
+
     fn lex(text: &str) -> (Vec<(String, usize, bool)>, Report) {
         let mut report = Report::default();
         let environment = |name: &str| (name == "ZONE").then(|| "{$ZONE}.local".to_owned());
@@ -216,7 +219,7 @@ mod tests {
 
     #[test]
     fn words_quotes_comments_and_variables_are_read_as_caddy_reads_them() {
-        let rows: &[(&str, &[(&str, usize, bool)])] = &[
+        let rows: &[(&str, &[Row])] = &[
             ("", &[]),
             (
                 "\u{feff}a b\r\nc\r\n",
@@ -285,7 +288,7 @@ mod tests {
         let (tokens, report) = lex("a{$NONE}b");
         assert_eq!(tokens[0].0, "ab");
         assert_eq!(
-            report.warnings,
+            report.sorted(Path::new("Corefile")).1,
             ["Corefile:1: environment variable \"NONE\" is not set; read as empty"]
         );
     }

@@ -49,6 +49,10 @@ pub(super) fn parse(
     while parser.source.peek().is_some() {
         parser.server_block();
     }
+    if parser.source.stopped() {
+        // Half of a file that is out of all bounds: what its lines say is of no interest.
+        parser.blocks.clear();
+    }
     parser.blocks
 }
 
@@ -60,14 +64,10 @@ struct Parser<'a> {
 impl Parser<'_> {
     fn server_block(&mut self) {
         let keys = self.keys();
-        if let [name] = keys.as_slice()
-            && let Some(snippet) = name
-                .text
-                .strip_prefix('(')
-                .and_then(|n| n.strip_suffix(')'))
+        if let [key] = keys.as_slice()
+            && let Some(snippet) = snippet_name(&key.text)
         {
-            let name = name.at.clone();
-            return self.source.define_snippet(snippet, &name);
+            return self.source.define_snippet(snippet, &key.at);
         }
         let open = self.source.next_if(|token| token.kind == Kind::Open);
         if keys.is_empty() {
@@ -193,4 +193,8 @@ impl Parser<'_> {
         }
         self.directives(Some(opened), depth + 1)
     }
+}
+
+fn snippet_name(key: &str) -> Option<&str> {
+    key.strip_prefix('(')?.strip_suffix(')')
 }

@@ -67,8 +67,8 @@ fn what_breaks_the_grammar_is_named_by_line() {
         (
             ". {\nerrors \"stdout\n}",
             &[
-                "2: this quote is never closed; expected another '\"'",
                 "1: this \"{\" is never closed; expected \"}\" before the end of the file",
+                "2: this quote is never closed; expected another '\"'",
             ],
         ),
         (

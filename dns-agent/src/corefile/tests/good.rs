@@ -115,7 +115,9 @@ fn the_nodelocal_corefile_is_read_as_four_servers() {
 
 #[test]
 fn every_way_to_write_server_blocks_is_read() {
-    let rows: &[(&str, &[(&[&str], u16)])] = &[
+    /// Zones and port.
+    type Row = (&'static [&'static str], u16);
+    let rows: &[(&str, &[Row])] = &[
         (".", &[(&["."], 53)]),
         (".:53\nerrors\nready", &[(&["."], 53)]),
         (
@@ -323,4 +325,17 @@ fn a_relative_name_is_kept_in_messages() {
         config.warnings,
         ["deploy/Corefile:2: plugin \"loop\" is accepted and has no effect yet"]
     );
+}
+
+#[test]
+fn the_example_of_the_documentation_is_summed_up_as_it_says() {
+    let document = include_str!("../../../../docs/corefile.md");
+    let example = document.split("## Example\n").nth(1).unwrap();
+    let blocks: Vec<&str> = example.split("```\n").collect();
+    let directory = Directory::new("example");
+    let path = directory.file("Corefile", blocks[1]);
+    let (text, good) = check(Some(&path));
+    assert!(good, "{text}");
+    let expected = blocks[3].split_once('\n').unwrap().1;
+    assert_eq!(text.replace(path.to_str().unwrap(), "Corefile"), expected);
 }

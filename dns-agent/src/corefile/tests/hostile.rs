@@ -8,17 +8,12 @@ use super::parse;
 #[test]
 fn deep_nesting_is_refused_before_the_stack_is_used_up() {
     let deep = format!(". {{\n{}", "a {\n".repeat(1_000_000 / 4));
-    let error = parse(&deep).unwrap_err().to_string();
-    assert!(
-        error.starts_with("Corefile:17: blocks are nested more than 16 deep"),
-        "{error}"
-    );
     let stray = format!(". {{\n{}", "{\n".repeat(100_000));
-    let error = parse(&stray).unwrap_err().to_string();
-    assert!(
-        error.ends_with("Corefile:17: blocks are nested more than 16 deep"),
-        "{error}"
-    );
+    for text in [deep, stray] {
+        let error = parse(&text).unwrap_err().to_string();
+        let last = error.lines().last().unwrap();
+        assert_eq!(last, "Corefile:17: blocks are nested more than 16 deep");
+    }
     let nested = format!(". {{\n{}{}}}", "cache {\n".repeat(15), "}\n".repeat(15));
     let error = parse(&nested).unwrap_err().to_string();
     assert!(!error.contains("nested"), "{error}");

@@ -6,7 +6,7 @@ const OPTIONS: Known = Known {
     plugin: "errors",
     acting: &[],
     silent: &[],
-    missing: &["consolidate", "stacktrace", "show_first"],
+    missing: &["consolidate", "stacktrace"],
 };
 
 const EXPECTED: &str = "nothing, or \"stdout\"";

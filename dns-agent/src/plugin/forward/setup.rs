@@ -77,7 +77,7 @@ fn read_from(arg: &Token, report: &mut Report) -> Option<Name> {
 }
 
 fn upstreams(line: &Directive, args: &[Token], report: &mut Report) -> Vec<SocketAddr> {
-    let before = report.faults.len();
+    let before = report.faults();
     let mut to = Vec::new();
     for arg in args {
         let address = match arg.text.split_once("://") {
@@ -100,7 +100,7 @@ fn upstreams(line: &Directive, args: &[Token], report: &mut Report) -> Vec<Socke
         report.refuse(&line.name.at, Problem::ManyUpstreams { given, most });
     }
     // With an upstream that was refused the cause is told already.
-    if given == 0 && report.faults.len() == before {
+    if given == 0 && report.faults() == before {
         let files: Vec<&str> = args.iter().map(|arg| arg.text.as_str()).collect();
         let files = files.join(", ");
         report.refuse(&line.name.at, Problem::NoUpstream { files });
