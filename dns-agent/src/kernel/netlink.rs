@@ -1,0 +1,55 @@
+//! One rtnetlink request and its answers (RFC 3549), without a runtime.
+//!
+//! The kernel answers rtnetlink within the `sendmsg` call, so nothing here waits; and what must
+//! also work while a value is dropped cannot be asynchronous.
+
+use std::io;
+
+use netlink_packet_route::RouteNetlinkMessage;
+use rtnetlink::packet_core::{
+    NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload,
+};
+use rtnetlink::sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
+
+/// Asks for a change. Errors carry the kernel's errno.
+pub(super) fn change(message: RouteNetlinkMessage) -> io::Result<()> {
+    exchange(message, NLM_F_ACK).map(drop)
+}
+
+/// Asks for a list: everything of the kind and scope that `message` names.
+pub(super) fn dump(message: RouteNetlinkMessage) -> io::Result<Vec<RouteNetlinkMessage>> {
+    exchange(message, NLM_F_DUMP)
+}
+
+fn exchange(message: RouteNetlinkMessage, flags: u16) -> io::Result<Vec<RouteNetlinkMessage>> {
+    let mut socket = Socket::new(NETLINK_ROUTE)?;
+    socket.bind_auto()?;
+    socket.connect(&SocketAddr::new(0, 0))?;
+
+    let mut request = NetlinkMessage::from(message);
+    request.header.flags = NLM_F_REQUEST | flags;
+    request.finalize();
+    let mut bytes = vec![0; request.buffer_len()];
+    request.serialize(&mut bytes);
+    socket.send(&bytes, 0)?;
+
+    let mut answers = Vec::new();
+    loop {
+        let (datagram, _kernel) = socket.recv_from_full()?;
+        let mut rest = datagram.as_slice();
+        while !rest.is_empty() {
+            let answer = NetlinkMessage::<RouteNetlinkMessage>::deserialize(rest)
+                .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+            // Messages in one datagram are aligned to four octets, the last one perhaps not.
+            let length = answer.buffer_len().next_multiple_of(4).min(rest.len());
+            rest = &rest[length..];
+            match answer.payload {
+                NetlinkPayload::InnerMessage(inner) => answers.push(inner),
+                NetlinkPayload::Done(_) => return Ok(answers),
+                NetlinkPayload::Error(error) if error.code.is_some() => return Err(error.to_io()),
+                NetlinkPayload::Error(_acknowledgement) => return Ok(answers),
+                _ => {}
+            }
+        }
+    }
+}

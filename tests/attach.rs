@@ -1,0 +1,177 @@
+//! Attaching to interfaces that come, change and go: which ones, in which order, and what is left.
+
+use anyhow::Result;
+use aya::programs::links::LinkOrder;
+use aya::programs::tc::TcAttachOptions;
+use aya::programs::{SchedClassifier, TcAttachType};
+use dns_agent::kernel::TC_PROGRAM;
+use dns_agent::kernel::tc::TcMode;
+use dns_agent::kernel::xdp::XdpMode;
+use kerndns_tests::attacher::{RunningAttacher, eventually, plan};
+use kerndns_tests::netns::{Netns, veth};
+use kerndns_tests::programs::classifier;
+
+/// A node with `veth0` to a pod.
+fn node_and_pod() -> Result<(Netns, Netns)> {
+    let (node, pod) = (Netns::new()?, Netns::new()?);
+    veth((&node, "veth0"), (&pod, "eth0"))?;
+    Ok((node, pod))
+}
+
+fn pods(globs: &[&str], tc: TcMode) -> Result<dns_agent::kernel::attach::Plan> {
+    plan(globs, &[], tc, XdpMode::Auto)
+}
+
+/// The TCX programs at the ingress of `interface`, in the order in which they run.
+fn tcx(netns: &Netns, interface: &str) -> Vec<String> {
+    let query = || SchedClassifier::query_tcx(interface, TcAttachType::Ingress);
+    let (_revision, programs) = netns
+        .enter(query)
+        .expect("TCX is here and so is the interface");
+    programs
+        .iter()
+        .filter_map(|info| info.name_as_str().map(str::to_owned))
+        .collect()
+}
+
+#[test]
+fn a_pods_veth_is_attached_and_other_links_that_match_are_left_alone() -> Result<()> {
+    let (node, _pod) = node_and_pod()?;
+    veth((&node, "veth-here"), (&node, "veth-there"))?;
+    node.ip("link add veth-bridge type bridge")?;
+    let attacher = RunningAttacher::start(&node, pods(&["veth*"], TcMode::Auto)?)?;
+    attacher.expect(&["veth0 tc tcx"]);
+    assert_eq!(tcx(&node, "veth0"), [TC_PROGRAM]);
+    assert!(tcx(&node, "veth-here").is_empty() && tcx(&node, "veth-bridge").is_empty());
+    assert!(attacher.attached.failing().is_empty());
+    Ok(())
+}
+
+#[test]
+fn a_veth_that_comes_later_is_attached_and_one_that_goes_is_forgotten() -> Result<()> {
+    let (node, pod) = node_and_pod()?;
+    let attacher = RunningAttacher::start(&node, pods(&["veth*"], TcMode::Tcx)?)?;
+    attacher.expect(&["veth0 tc tcx"]);
+    let other = Netns::new()?;
+    veth((&node, "veth1"), (&other, "eth0"))?;
+    attacher.expect(&["veth0 tc tcx", "veth1 tc tcx"]);
+    drop(pod);
+    attacher.expect(&["veth1 tc tcx"]);
+    Ok(())
+}
+
+#[test]
+fn a_veth_whose_peer_moves_into_a_pod_is_attached_then() -> Result<()> {
+    let (node, pod) = (Netns::new()?, Netns::new()?);
+    node.ip("link add veth0 type veth peer name peer0")?;
+    let attacher = RunningAttacher::start(&node, pods(&["veth*"], TcMode::Tcx)?)?;
+    node.ip(&format!("link set peer0 netns {}", pod.name()))?;
+    node.ip("link set veth0 up")?;
+    pod.ip("link set peer0 up")?;
+    attacher.expect(&["veth0 tc tcx"]);
+    Ok(())
+}
+
+#[test]
+fn a_new_name_decides_anew_and_is_the_one_told() -> Result<()> {
+    let (node, _pod) = node_and_pod()?;
+    let attacher = RunningAttacher::start(&node, pods(&["veth*", "cali*"], TcMode::Tcx)?)?;
+    attacher.expect(&["veth0 tc tcx"]);
+    node.ip("link set veth0 name cali0")?;
+    attacher.expect(&["cali0 tc tcx"]);
+    node.ip("link set cali0 name other0")?;
+    attacher.expect(&[]);
+    assert!(tcx(&node, "other0").is_empty());
+    node.ip("link set other0 name veth7")?;
+    attacher.expect(&["veth7 tc tcx"]);
+    Ok(())
+}
+
+#[test]
+fn a_veth_that_leaves_a_bridge_stays_attached() -> Result<()> {
+    let (node, _pod) = node_and_pod()?;
+    node.ip("link add bridge0 type bridge")?;
+    node.ip("link set veth0 master bridge0")?;
+    let attacher = RunningAttacher::start(&node, pods(&["veth*"], TcMode::Tcx)?)?;
+    attacher.expect(&["veth0 tc tcx"]);
+    node.ip("link set veth0 nomaster")?;
+    // Seen after the event above, for events come in order.
+    node.ip("link set veth0 name veth1")?;
+    attacher.expect(&["veth1 tc tcx"]);
+    assert_eq!(tcx(&node, "veth1"), [TC_PROGRAM]);
+    Ok(())
+}
+
+#[test]
+fn tcx_runs_before_a_program_that_was_there_first() -> Result<()> {
+    let (node, _pod) = node_and_pod()?;
+    let mut other = classifier("other")?;
+    let first = || TcAttachOptions::TcxOrder(LinkOrder::first());
+    node.enter(|| other.attach_with_options("veth0", TcAttachType::Ingress, first()))?;
+    let mut attacher = RunningAttacher::start(&node, pods(&["veth0"], TcMode::Tcx)?)?;
+    attacher.expect(&["veth0 tc tcx"]);
+    assert_eq!(tcx(&node, "veth0"), [TC_PROGRAM, "other"]);
+    attacher.stop()?;
+    assert_eq!(tcx(&node, "veth0"), ["other"]);
+    assert!(attacher.list().is_empty());
+    Ok(())
+}
+
+#[test]
+fn an_interface_that_comes_and_goes_many_times_leaves_no_failure() -> Result<()> {
+    let (node, pod) = (Netns::new()?, Netns::new()?);
+    for tc in [TcMode::Tcx, TcMode::Clsact] {
+        let attacher = RunningAttacher::start(&node, pods(&["veth*"], tc)?)?;
+        for _ in 0..30 {
+            node.ip(&format!(
+                "link add veth0 type veth peer name eth0 netns {}",
+                pod.name()
+            ))?;
+            node.ip("link del veth0")?;
+        }
+        attacher.expect(&[]);
+        assert!(attacher.attached.failing().is_empty());
+    }
+    Ok(())
+}
+
+#[test]
+fn a_change_of_many_links_at_once_is_not_missed() -> Result<()> {
+    let (node, pod) = (Netns::new()?, Netns::new()?);
+    let attacher = RunningAttacher::start(&node, pods(&["veth*"], TcMode::Tcx)?)?;
+    let lines: String = (0..64)
+        .map(|i| {
+            format!(
+                "link add veth{i:02} type veth peer name p{i} netns {}\n",
+                pod.name()
+            )
+        })
+        .collect();
+    let batch = kerndns_tests::netns::TempFile::new(&lines)?;
+    node.run(&format!("ip -batch {}", batch.path().display()))?;
+    eventually("64 attached", || match attacher.list().len() {
+        64 => Ok(()),
+        n => Err(format!("{n}")),
+    });
+    drop(pod);
+    attacher.expect(&[]);
+    Ok(())
+}
+
+#[test]
+fn a_closed_attacher_leaves_no_program() -> Result<()> {
+    let (node, _pod) = node_and_pod()?;
+    for tc in [TcMode::Tcx, TcMode::Clsact] {
+        let plan = plan(&["veth0"], &["veth0"], tc, XdpMode::Generic)?;
+        let mut attacher = RunningAttacher::start(&node, plan)?;
+        eventually("tc and XDP attached", || match attacher.list().len() {
+            2 => Ok(()),
+            n => Err(format!("{n}")),
+        });
+        attacher.stop()?;
+        assert!(tcx(&node, "veth0").is_empty());
+        assert!(!node.ip("link show veth0")?.contains("xdp"));
+        assert!(!node.run("tc qdisc show dev veth0")?.contains("clsact"));
+    }
+    Ok(())
+}
