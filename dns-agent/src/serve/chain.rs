@@ -68,7 +68,7 @@ impl Next<'_> {
     pub async fn lookup(&self, name: &Name, qtype: u16, query: &Query) -> Response {
         let derived = query.derive(name, qtype);
         if derived.depth > MAX_DEPTH {
-            return Response::servfail(query, "more than 8 CNAMEs in a row");
+            return Response::servfail(&derived, "more than 8 CNAMEs in a row");
         }
         self.servers.answer(&derived).await
     }

@@ -1,8 +1,9 @@
 //! From a whole message, however it was got, to the response for one client: its ID, its question in
 //! its case, its EDNS, its size (RFC 1035 4.1.1, RFC 2181 9, RFC 6891 7).
 
-use super::query::{Cut, OPT, Query, Records, flag};
-use super::response;
+use super::query::Query;
+use super::records::{Cut, OPT, Records};
+use super::response::{self, flag};
 
 /// Octets of our OPT.
 const OPT_OCTETS: usize = 11;

@@ -90,7 +90,6 @@ pub struct Serving {
 }
 
 /// What every task of a listener shares.
-#[derive(Clone)]
 pub(super) struct Shared {
     pub(super) servers: Arc<Current>,
     pub(super) responses: Responses,
@@ -130,15 +129,15 @@ impl Listener {
     pub fn serve(self, servers: Arc<Current>, responses: Responses) -> Serving {
         let (stop, stopped) = watch::channel(false);
         let in_flight = Arc::new(Semaphore::new(IN_FLIGHT as usize));
-        let shared = Shared {
+        let shared = Arc::new(Shared {
             servers,
             responses,
             in_flight: Arc::clone(&in_flight),
             stop: stopped,
-        };
+        });
         let mut tasks = JoinSet::new();
         for socket in self.udp {
-            tasks.spawn(udp::serve(socket, shared.clone()));
+            tasks.spawn(udp::serve(socket, Arc::clone(&shared)));
         }
         tasks.spawn(tcp::serve(self.tcp, shared));
         Serving {

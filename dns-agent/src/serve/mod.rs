@@ -3,15 +3,20 @@
 //! `udp` and `tcp` receive octets, [`query`] judges them, [`chain`] finds the server block and runs its
 //! plugins, [`response`] is what comes back.
 
+pub mod admin;
 pub mod chain;
 pub mod errors;
 pub mod fit;
 pub mod listener;
 pub mod query;
+mod records;
 pub mod response;
+#[cfg(test)]
+pub(crate) mod sample;
 mod tcp;
 mod udp;
 
+pub use admin::{Admin, AdminError, Endpoint, Readiness, Status, Wanted};
 pub use chain::{Chain, Current, Handler, Next, Servers};
 pub use errors::Errors;
 pub use fit::fit;

@@ -8,14 +8,13 @@ use std::net::SocketAddr;
 use std::ops::Range;
 
 use crate::record::Name;
-use crate::serve::response;
+use crate::serve::records::{Cut, OPT, Records};
+use crate::serve::response::{self, flag};
 
 /// Octets of a DNS header.
-const HEADER: usize = 12;
+pub(crate) const HEADER: usize = 12;
 /// The largest response sent over UDP (DNS flag day 2020), and the size our own OPT offers.
 pub const UDP_PAYLOAD: u16 = 1232;
-/// The type number of OPT (RFC 6891).
-pub(crate) const OPT: u16 = 41;
 
 /// How a message travels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -210,7 +209,7 @@ impl Header {
 impl Question {
     /// Reads a question; `None` where it is cut short or its name has a pointer (there is nothing
     /// before it to point at).
-    fn parse(octets: &[u8]) -> Option<Self> {
+    pub(crate) fn parse(octets: &[u8]) -> Option<Self> {
         let name = Name::from_wire(octets)?;
         let fields = octets.get(name.wire().len()..)?.first_chunk::<4>()?;
         Some(Self {
@@ -221,19 +220,9 @@ impl Question {
     }
 
     /// Its length in a message.
-    fn octets(&self) -> usize {
+    pub(crate) fn octets(&self) -> usize {
         self.name.wire().len() + 4
     }
-}
-
-/// The header's bits (RFC 1035 4.1.1, RFC 4035 3.2).
-pub(crate) mod flag {
-    pub(crate) const QR: u16 = 0x8000;
-    pub(crate) const TC: u16 = 0x0200;
-    pub(crate) const RD: u16 = 0x0100;
-    pub(crate) const AD: u16 = 0x0020;
-    pub(crate) const CD: u16 = 0x0010;
-    pub(crate) const RCODE: u16 = 0x000f;
 }
 
 /// The OPT among `additional` records behind `skipped` others. An error is a record that is cut, a
@@ -272,76 +261,6 @@ fn options_add_up(mut rdata: &[u8]) -> bool {
         rdata = rest;
     }
     rdata.is_empty()
-}
-
-/// A record reaches beyond the end of its message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Cut;
-
-/// One resource record, its owner name passed over rather than read.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Raw<'a> {
-    /// Where the next one starts in the message.
-    pub(crate) end: usize,
-    pub(crate) owner_is_root: bool,
-    pub(crate) rtype: u16,
-    pub(crate) class: u16,
-    pub(crate) ttl: u32,
-    pub(crate) rdata: &'a [u8],
-}
-
-/// Steps over the records of a message from `at`.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Records<'a> {
-    pub(crate) octets: &'a [u8],
-    pub(crate) at: usize,
-}
-
-impl<'a> Records<'a> {
-    /// Starts behind the question of a message that has exactly one; `None` where it has not.
-    pub(crate) fn behind_question(octets: &'a [u8]) -> Option<Self> {
-        let question = Question::parse(octets.get(HEADER..)?)?;
-        Some(Self {
-            octets,
-            at: HEADER + question.octets(),
-        })
-    }
-
-    /// The next record; `None` at the message's end.
-    pub(crate) fn next_record(&mut self) -> Result<Option<Raw<'a>>, Cut> {
-        let start = self.at;
-        if start >= self.octets.len() {
-            return Ok(None);
-        }
-        let name = name_octets(&self.octets[start..]).ok_or(Cut)?;
-        let fixed = self.octets[start + name..].first_chunk::<10>().ok_or(Cut)?;
-        let word = |at: usize| u16::from_be_bytes([fixed[at], fixed[at + 1]]);
-        let body = start + name + fixed.len();
-        let end = body + usize::from(word(8));
-        let rdata = self.octets.get(body..end).ok_or(Cut)?;
-        self.at = end;
-        Ok(Some(Raw {
-            end,
-            owner_is_root: self.octets[start] == 0,
-            rtype: word(0),
-            class: word(2),
-            ttl: u32::from(word(4)) << 16 | u32::from(word(6)),
-            rdata,
-        }))
-    }
-}
-
-/// How many octets a name takes up here, a pointer ending it (RFC 1035 4.1.4).
-fn name_octets(octets: &[u8]) -> Option<usize> {
-    let mut at = 0;
-    loop {
-        match *octets.get(at)? {
-            0 => return Some(at + 1),
-            length @ 1..=63 => at += 1 + usize::from(length),
-            0xc0.. => return (octets.len() > at + 1).then_some(at + 2),
-            _ => return None,
-        }
-    }
 }
 
 #[cfg(test)]

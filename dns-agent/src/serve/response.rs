@@ -1,7 +1,8 @@
 //! A [`Response`] and the ones that need no data: errors with and without the question
 //! (RFC 1035 4.1.1, RFC 6891 6.1.3).
 
-use super::query::{Header, OPT, Query, UDP_PAYLOAD, flag};
+use super::query::{Header, Query, UDP_PAYLOAD};
+use super::records::OPT;
 
 /// Format error.
 pub const FORMERR: u16 = 1;
@@ -11,6 +12,16 @@ pub const SERVFAIL: u16 = 2;
 pub const NOTIMP: u16 = 4;
 /// Refused.
 pub const REFUSED: u16 = 5;
+
+/// The header's bits (RFC 1035 4.1.1, RFC 4035 3.2).
+pub(crate) mod flag {
+    pub(crate) const QR: u16 = 0x8000;
+    pub(crate) const TC: u16 = 0x0200;
+    pub(crate) const RD: u16 = 0x0100;
+    pub(crate) const AD: u16 = 0x0020;
+    pub(crate) const CD: u16 = 0x0010;
+    pub(crate) const RCODE: u16 = 0x000f;
+}
 
 /// What a plugin chain makes of a query: one message, and the reason where it is a failure.
 #[derive(Debug, Clone)]

@@ -26,7 +26,7 @@ const IDLE: Duration = Duration::from_secs(10);
 const NO_DESCRIPTOR: Duration = Duration::from_millis(500);
 
 /// Accepts until told to stop, and returns when the last connection has got its answers.
-pub(super) async fn serve(listener: TcpListener, shared: Shared) {
+pub(super) async fn serve(listener: TcpListener, shared: Arc<Shared>) {
     let connections = Arc::new(Semaphore::new(CONNECTIONS as usize));
     let mut stop = shared.stop.clone();
     loop {
@@ -41,7 +41,7 @@ pub(super) async fn serve(listener: TcpListener, shared: Shared) {
                     tracing::debug!(%client, "closed: {CONNECTIONS} connections are open already");
                     continue;
                 };
-                let shared = shared.clone();
+                let shared = Arc::clone(&shared);
                 tokio::spawn(async move {
                     converse(stream, client, shared).await;
                     drop(permit);
@@ -59,7 +59,7 @@ pub(super) async fn serve(listener: TcpListener, shared: Shared) {
 }
 
 /// Reads and writes one connection until the client is done, idle, or we stop.
-async fn converse(stream: TcpStream, client: SocketAddr, shared: Shared) {
+async fn converse(stream: TcpStream, client: SocketAddr, shared: Arc<Shared>) {
     // Responses are written whole; waiting for more to send only delays them.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%client, "TCP_NODELAY: {error}");
@@ -81,7 +81,7 @@ async fn converse(stream: TcpStream, client: SocketAddr, shared: Shared) {
 async fn read_queries(
     mut reader: OwnedReadHalf,
     client: SocketAddr,
-    shared: &Shared,
+    shared: &Arc<Shared>,
     responses: mpsc::Sender<Vec<u8>>,
 ) -> io::Result<()> {
     loop {
@@ -97,7 +97,7 @@ async fn read_queries(
                 place.send(message);
             }
             Parsed::Query(query) => {
-                let shared = shared.clone();
+                let shared = Arc::clone(shared);
                 tokio::spawn(async move {
                     let response = match shared.permit() {
                         Some(_permit) => shared.answer(&query).await,

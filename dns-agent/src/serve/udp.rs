@@ -37,7 +37,7 @@ pub(super) fn report_destination(socket: &Socket, address: SocketAddr) -> io::Re
 ///
 /// A query is answered here and now where its handlers need not wait, as for all names of the cluster;
 /// one that waits for an upstream becomes a task of its own.
-pub(super) async fn serve(socket: UdpSocket, mut shared: Shared) {
+pub(super) async fn serve(socket: UdpSocket, shared: Arc<Shared>) {
     let socket = Arc::new(socket);
     let mut stop = shared.stop.clone();
     let mut buffer = vec![0; DATAGRAM];
@@ -54,15 +54,15 @@ pub(super) async fn serve(socket: UdpSocket, mut shared: Shared) {
         match Query::parse(buffer[..length].to_vec(), Transport::Udp, path.client) {
             Parsed::Silence => {}
             Parsed::Respond(message) => shared.send(&socket, &message, path).await,
-            Parsed::Query(query) => answer(&socket, query, path, &mut shared).await,
+            Parsed::Query(query) => answer(&socket, query, path, &shared).await,
         }
     }
 }
 
-async fn answer(socket: &Arc<UdpSocket>, query: Query, path: Path, shared: &mut Shared) {
+async fn answer(socket: &Arc<UdpSocket>, query: Query, path: Path, shared: &Arc<Shared>) {
     let query = Arc::new(query);
     let mut answering = Box::pin({
-        let (query, shared) = (Arc::clone(&query), shared.clone());
+        let (query, shared) = (Arc::clone(&query), Arc::clone(shared));
         async move { shared.answer(&query).await }
     });
     let response = match futures::poll!(&mut answering) {
@@ -72,7 +72,7 @@ async fn answer(socket: &Arc<UdpSocket>, query: Query, path: Path, shared: &mut 
                 let response = Response::servfail(&query, "too many queries wait for upstreams");
                 return shared.send(socket, response.message(), path).await;
             };
-            let (socket, shared) = (Arc::clone(socket), shared.clone());
+            let (socket, shared) = (Arc::clone(socket), Arc::clone(shared));
             tokio::spawn(async move {
                 let response = answering.await;
                 shared.send(&socket, response.message(), path).await;

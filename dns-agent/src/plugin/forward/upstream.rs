@@ -13,8 +13,8 @@ use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::{Instant, timeout_at};
 
 use crate::serve::fit::{asks, fit};
-use crate::serve::query::{Query, flag};
-use crate::serve::response;
+use crate::serve::query::Query;
+use crate::serve::response::{self, flag};
 
 /// How long a failure makes an upstream the last to be asked.
 const BACK_OFF: Duration = Duration::from_secs(10);
