@@ -3,10 +3,13 @@
 //! `watch` and `manifest` are the sources; both end in an [`Event`] stream, and nothing further down
 //! sees a client, a retry or a file. Nothing here knows DNS.
 
+pub mod connect;
+pub mod diagnose;
 pub mod document;
 pub mod manifest;
 pub mod object;
 pub mod strip;
+pub mod watch;
 
 use std::collections::HashSet;
 use std::time::Instant;
