@@ -1,15 +1,15 @@
 //! Attaching to interfaces that come, change and go: which ones, in which order, and what is left.
 
 use anyhow::Result;
+use aya::programs::TcAttachType;
 use aya::programs::links::LinkOrder;
 use aya::programs::tc::TcAttachOptions;
-use aya::programs::{SchedClassifier, TcAttachType};
 use dns_agent::kernel::TC_PROGRAM;
 use dns_agent::kernel::tc::TcMode;
 use dns_agent::kernel::xdp::XdpMode;
 use kerndns_tests::attacher::{RunningAttacher, eventually, plan};
 use kerndns_tests::netns::{Netns, veth};
-use kerndns_tests::programs::classifier;
+use kerndns_tests::programs::{classifier, tcx};
 
 /// A node with `veth0` to a pod.
 fn node_and_pod() -> Result<(Netns, Netns)> {
@@ -22,18 +22,6 @@ fn pods(globs: &[&str], tc: TcMode) -> Result<dns_agent::kernel::attach::Plan> {
     plan(globs, &[], tc, XdpMode::Auto)
 }
 
-/// The TCX programs at the ingress of `interface`, in the order in which they run.
-fn tcx(netns: &Netns, interface: &str) -> Vec<String> {
-    let query = || SchedClassifier::query_tcx(interface, TcAttachType::Ingress);
-    let (_revision, programs) = netns
-        .enter(query)
-        .expect("TCX is here and so is the interface");
-    programs
-        .iter()
-        .filter_map(|info| info.name_as_str().map(str::to_owned))
-        .collect()
-}
-
 #[test]
 fn a_pods_veth_is_attached_and_other_links_that_match_are_left_alone() -> Result<()> {
     let (node, _pod) = node_and_pod()?;
@@ -41,8 +29,8 @@ fn a_pods_veth_is_attached_and_other_links_that_match_are_left_alone() -> Result
     node.ip("link add veth-bridge type bridge")?;
     let attacher = RunningAttacher::start(&node, pods(&["veth*"], TcMode::Auto)?)?;
     attacher.expect(&["veth0 tc tcx"]);
-    assert_eq!(tcx(&node, "veth0"), [TC_PROGRAM]);
-    assert!(tcx(&node, "veth-here").is_empty() && tcx(&node, "veth-bridge").is_empty());
+    assert_eq!(tcx(&node, "veth0")?, [TC_PROGRAM]);
+    assert!(tcx(&node, "veth-here")?.is_empty() && tcx(&node, "veth-bridge")?.is_empty());
     assert!(attacher.attached.failing().is_empty());
     Ok(())
 }
@@ -81,7 +69,7 @@ fn a_new_name_decides_anew_and_is_the_one_told() -> Result<()> {
     attacher.expect(&["cali0 tc tcx"]);
     node.ip("link set cali0 name other0")?;
     attacher.expect(&[]);
-    assert!(tcx(&node, "other0").is_empty());
+    assert!(tcx(&node, "other0")?.is_empty());
     node.ip("link set other0 name veth7")?;
     attacher.expect(&["veth7 tc tcx"]);
     Ok(())
@@ -98,7 +86,7 @@ fn a_veth_that_leaves_a_bridge_stays_attached() -> Result<()> {
     // Seen after the event above, for events come in order.
     node.ip("link set veth0 name veth1")?;
     attacher.expect(&["veth1 tc tcx"]);
-    assert_eq!(tcx(&node, "veth1"), [TC_PROGRAM]);
+    assert_eq!(tcx(&node, "veth1")?, [TC_PROGRAM]);
     Ok(())
 }
 
@@ -110,9 +98,9 @@ fn tcx_runs_before_a_program_that_was_there_first() -> Result<()> {
     node.enter(|| other.attach_with_options("veth0", TcAttachType::Ingress, first()))?;
     let mut attacher = RunningAttacher::start(&node, pods(&["veth0"], TcMode::Tcx)?)?;
     attacher.expect(&["veth0 tc tcx"]);
-    assert_eq!(tcx(&node, "veth0"), [TC_PROGRAM, "other"]);
+    assert_eq!(tcx(&node, "veth0")?, [TC_PROGRAM, "other"]);
     attacher.stop()?;
-    assert_eq!(tcx(&node, "veth0"), ["other"]);
+    assert_eq!(tcx(&node, "veth0")?, ["other"]);
     assert!(attacher.list().is_empty());
     Ok(())
 }
@@ -169,7 +157,7 @@ fn a_closed_attacher_leaves_no_program() -> Result<()> {
             n => Err(format!("{n}")),
         });
         attacher.stop()?;
-        assert!(tcx(&node, "veth0").is_empty());
+        assert!(tcx(&node, "veth0")?.is_empty());
         assert!(!node.ip("link show veth0")?.contains("xdp"));
         assert!(!node.run("tc qdisc show dev veth0")?.contains("clsact"));
     }
