@@ -42,13 +42,15 @@ fn exchange(message: RouteNetlinkMessage, flags: u16) -> io::Result<Vec<Answer>>
         let (datagram, _kernel) = socket.recv_from_full()?;
         let mut rest = datagram.as_slice();
         while !rest.is_empty() {
-            // Checks that a whole header is there and that its length lies within `rest`.
+            // Checks the length: a header at least, and no more than `rest`.
             let length = NetlinkBuffer::new_checked(rest)
                 .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?
                 .length() as usize;
             let answer = NetlinkMessage::<RouteNetlinkMessage>::deserialize(rest);
-            // The next message begins at a multiple of four octets.
-            rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
+            // The next message begins at a multiple of four octets; a header alone takes 16.
+            rest = rest
+                .get(length.next_multiple_of(4).max(16)..)
+                .unwrap_or_default();
             let Ok(answer) = answer else {
                 answers.push(None);
                 continue;
