@@ -1,6 +1,14 @@
 //! DNS records as values: what the schema makes of Kubernetes objects and the compiler encodes.
 
+mod answer_set;
+pub mod endpoint_name;
 pub mod name;
+mod owner;
+pub mod pod;
+pub mod reverse;
+pub mod schema;
+mod service;
+mod touched;
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 

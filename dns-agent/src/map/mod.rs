@@ -1,0 +1,3 @@
+//! The BPF maps: one module each.
+
+pub(crate) mod shared;
