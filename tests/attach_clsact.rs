@@ -9,6 +9,7 @@ use dns_agent::kernel::tc::TcMode;
 use dns_agent::kernel::xdp::XdpMode;
 use kerndns_tests::attacher::{RunningAttacher, eventually, plan};
 use kerndns_tests::netns::{Netns, veth};
+use kerndns_tests::programs::tcx;
 
 /// Another's filter, of classic BPF instructions that leave the verdict to the next filter.
 const FOREIGN: &str = "bpf bytecode 1,6_0_0_4294967295,";
@@ -184,7 +185,10 @@ fn the_next_agent_attaches_where_a_killed_one_was() -> Result<()> {
     killed.kill()?;
     let mut next = RunningAttacher::start(&node, clsact()?)?;
     next.expect(&["veth0 tc clsact"]);
-    assert_eq!(filters(&node, "ingress")?.matches(TC_PROGRAM).count(), 1);
+    assert_eq!(
+        filters(&node, "ingress")?.matches("handle 0x6b64").count(),
+        1
+    );
     next.stop()?;
     assert!(
         !has_qdisc(&node)?,
@@ -197,11 +201,8 @@ fn the_next_agent_attaches_where_a_killed_one_was() -> Result<()> {
 fn tcx_and_xdp_go_with_a_killed_process() -> Result<()> {
     let (node, _pod) = node_and_pod()?;
     let attached = || -> Result<(bool, bool)> {
-        let shown = node.run("bpftool net show dev veth0")?;
-        Ok((
-            shown.contains(TC_PROGRAM),
-            node.ip("link show veth0")?.contains("xdpgeneric"),
-        ))
+        let xdp = node.ip("link show veth0")?.contains("xdpgeneric");
+        Ok((!tcx(&node, "veth0")?.is_empty(), xdp))
     };
     let mut agent = Agent::start(&node, &["tcx", "veth*", "veth*"])?;
     eventually("both attached", || match attached() {

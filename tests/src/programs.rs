@@ -7,11 +7,13 @@ use std::io;
 use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
 
 use anyhow::{Context as _, Result};
-use aya::programs::{ProgramInfo, SchedClassifier, Xdp, loaded_programs};
+use aya::programs::{ProgramInfo, SchedClassifier, TcAttachType, Xdp, loaded_programs};
 use aya_obj::generated::{bpf_attach_type, bpf_attr, bpf_cmd, bpf_insn, bpf_prog_type};
 use aya_obj::programs::XdpAttachType;
 use dns_agent::kernel::attach::Programs;
 use dns_agent::kernel::{TC_PROGRAM, XDP_PROGRAM};
+
+use crate::netns::Netns;
 
 /// Stand-ins for the real programs, with their names; both pass everything.
 pub fn programs() -> Result<Programs> {
@@ -38,6 +40,16 @@ pub fn xdp(name: &'static str) -> Result<Xdp> {
         Cow::Borrowed(name),
         XdpAttachType::Interface,
     )?)
+}
+
+/// The TCX programs at the ingress of an interface, in the order in which they run.
+pub fn tcx(netns: &Netns, interface: &str) -> Result<Vec<String>> {
+    let query = || SchedClassifier::query_tcx(interface, TcAttachType::Ingress);
+    let (_revision, programs) = netns.enter(query)?;
+    Ok(programs
+        .iter()
+        .filter_map(|info| info.name_as_str().map(str::to_owned))
+        .collect())
 }
 
 /// Loads `r0 = verdict; exit`. The descriptor keeps the program until it is held otherwise.

@@ -10,6 +10,7 @@ use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::tc::{
     TcAttribute, TcFilterBpf, TcFilterBpfOption, TcHandle, TcMessage, TcOption,
 };
+use tracing::warn;
 
 use super::TC_PROGRAM;
 use super::netlink::{change, dump};
@@ -41,7 +42,7 @@ pub(super) fn handle(made_qdisc: bool) -> u32 {
 pub fn remove_leftovers() -> io::Result<Vec<u32>> {
     let mut cleaned = Vec::new();
     for message in dump(RouteNetlinkMessage::GetQueueDiscipline(TcMessage::default()))? {
-        let RouteNetlinkMessage::NewQueueDiscipline(qdisc) = message else {
+        let Some(RouteNetlinkMessage::NewQueueDiscipline(qdisc)) = message else {
             continue;
         };
         let Ok(index) = u32::try_from(qdisc.header.index) else {
@@ -54,7 +55,11 @@ pub fn remove_leftovers() -> io::Result<Vec<u32>> {
             Ok(true) => cleaned.push(index),
             Ok(false) => {}
             Err(error) if gone(&error) => {}
-            Err(error) => return Err(error),
+            // Others must not keep their filters for one interface's sake.
+            Err(error) => warn!(
+                ifindex = index,
+                "a tc filter that a killed agent left: {error}"
+            ),
         }
     }
     Ok(cleaned)
@@ -79,7 +84,7 @@ pub(super) fn remove_empty_qdisc(index: u32) -> io::Result<()> {
 
 fn remove_ours(index: u32) -> io::Result<bool> {
     let mut found = false;
-    for filter in filters(index, INGRESS)? {
+    for filter in filters(index, INGRESS)?.into_iter().flatten() {
         let handle = u32::from(filter.header.handle);
         if !is_ours(&filter) {
             continue;
@@ -109,14 +114,14 @@ fn is_ours(filter: &TcMessage) -> bool {
         && options.is_some_and(|options| options.iter().any(named))
 }
 
-fn filters(index: u32, parent: TcHandle) -> io::Result<Vec<TcMessage>> {
+/// One side's filters; none where one cannot be decoded, which is not ours then.
+fn filters(index: u32, parent: TcHandle) -> io::Result<Vec<Option<TcMessage>>> {
     let mut request = of_interface(index);
     request.header.parent = parent;
-    let filters = dump(RouteNetlinkMessage::GetTrafficFilter(request))?;
+    let filters = dump(RouteNetlinkMessage::GetTrafficFilter(request))?.into_iter();
     Ok(filters
-        .into_iter()
-        .filter_map(|message| match message {
-            RouteNetlinkMessage::NewTrafficFilter(filter) => Some(filter),
+        .map(|message| match message {
+            Some(RouteNetlinkMessage::NewTrafficFilter(filter)) => Some(filter),
             _ => None,
         })
         .collect())
