@@ -1,5 +1,7 @@
 //! The KernDNS node agent: modules in the order in which data flows.
 
+pub mod answer;
+pub mod cluster;
 pub mod corefile;
 pub mod k8s;
 pub mod kernel;

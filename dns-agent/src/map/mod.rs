@@ -8,7 +8,7 @@ pub mod destinations;
 pub mod held;
 pub mod names;
 pub mod outcomes;
-pub mod pin;
+// pin
 pub mod settings;
 mod shared;
 pub mod zones;
@@ -57,6 +57,9 @@ pub enum MapFault {
 
 impl MapFault {
     fn refused(map: &'static str, source: MapError) -> Self {
-        MapFault::Refused { map, source: Box::new(source) }
+        MapFault::Refused {
+            map,
+            source: Box::new(source),
+        }
     }
 }
