@@ -5,7 +5,6 @@
 
 pub mod admin;
 pub mod chain;
-pub mod errors;
 pub mod fit;
 pub mod listener;
 pub mod query;
@@ -18,7 +17,6 @@ mod udp;
 
 pub use admin::{Admin, AdminError, Endpoint, Readiness, Status, Wanted};
 pub use chain::{Chain, Current, Handler, Next, Servers};
-pub use errors::Errors;
 pub use fit::fit;
 pub use listener::{ListenError, Listener, Serving};
 pub use query::{Edns, Header, Parsed, Query, Question, Transport};
