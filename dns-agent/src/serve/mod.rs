@@ -1,7 +1,8 @@
-//! The miss path: from a datagram or stream to a response, `listener -> plugin chain -> upstream`.
+//! The miss path: from a datagram or a stream to a response, `listener -> plugin chain -> upstream`.
 //!
-//! `udp` and `tcp` receive octets, [`query`] judges them, [`chain`] finds the server block and runs its
-//! plugins, [`response`] is what comes back.
+//! [`listener`] binds, `udp` and `tcp` receive octets, [`query`] judges them, [`chain`] finds the
+//! server block and runs its plugins, [`mod@fit`] and [`response`] make what goes back. [`admin`] tells how
+//! it goes.
 
 pub mod admin;
 pub mod chain;
