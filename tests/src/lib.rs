@@ -1,1 +1,3 @@
 //! The harness of the privileged tests.
+
+pub mod api_server;
