@@ -4,3 +4,4 @@ pub mod attacher;
 pub mod netns;
 pub mod programs;
 pub mod testbed;
+pub mod api_server;

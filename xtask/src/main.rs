@@ -1,2 +1,4 @@
 //! The project verbs.
+mod kube_assets;
+
 fn main() {}
