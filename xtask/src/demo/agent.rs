@@ -24,41 +24,35 @@ const METRICS: SocketAddr =
 /// The outcomes by which the kernel answers; all others pass the query on.
 const ANSWERS: [&str; 3] = ["answer", "nodata", "nxdomain"];
 
-/// A running agent. The lab ends it, with everything else in the node's namespace.
-pub(super) struct Agent {
-    _process: Child,
-}
-
-impl Agent {
-    /// Starts it and waits until `/ready` says yes; an error carries the end of its log.
-    pub(super) fn start(lab: &Lab, binary: &Path) -> anyhow::Result<Self> {
-        let mut process = spawn(lab, binary)?;
-        let start = Instant::now();
-        loop {
-            command::check_interrupted()?;
-            if let Some(status) = process.try_wait()? {
-                bail!(
-                    "kerndns ended ({status}) before it was ready; it said:\n{}",
-                    log_end(lab)
-                );
-            }
-            if get(lab, "/ready").is_ok() {
-                return Ok(Self { _process: process });
-            }
-            ensure!(
-                start.elapsed() < START,
-                "kerndns was not ready within {} s; it said:\n{}",
-                START.as_secs(),
+/// Starts it and waits until `/ready` says yes; an error carries the end of its log. The lab ends it,
+/// with everything else in the node's namespace.
+pub(super) fn start(lab: &Lab, binary: &Path) -> anyhow::Result<Child> {
+    let mut process = spawn(lab, binary)?;
+    let start = Instant::now();
+    loop {
+        command::check_interrupted()?;
+        if let Some(status) = process.try_wait()? {
+            bail!(
+                "kerndns ended ({status}) before it was ready; it said:\n{}",
                 log_end(lab)
             );
-            thread::sleep(Duration::from_millis(50));
         }
+        if get(lab, "/ready").is_ok() {
+            return Ok(process);
+        }
+        ensure!(
+            start.elapsed() < START,
+            "kerndns was not ready within {} s; it said:\n{}",
+            START.as_secs(),
+            log_end(lab)
+        );
+        thread::sleep(Duration::from_millis(50));
     }
+}
 
-    /// How many queries the kernel has answered so far, over all hooks.
-    pub(super) fn kernel_answers(&self, lab: &Lab) -> anyhow::Result<u64> {
-        Ok(count_answers(&get(lab, "/metrics")?))
-    }
+/// How many queries the kernel has answered so far, over all hooks.
+pub(super) fn kernel_answers(lab: &Lab) -> anyhow::Result<u64> {
+    Ok(count_answers(&get(lab, "/metrics")?))
 }
 
 fn spawn(lab: &Lab, binary: &Path) -> anyhow::Result<Child> {

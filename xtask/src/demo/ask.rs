@@ -4,12 +4,13 @@
 use std::collections::BTreeSet;
 use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 
-use super::agent::Agent;
-use super::lab::{Lab, SERVICE_V4};
+use super::agent;
+use super::lab::{Lab, Place, SERVICE_V4};
 use super::question::{Answer, Question, Way};
 use super::wire::{self, Type};
 use crate::command;
@@ -44,13 +45,23 @@ impl Asked {
 }
 
 /// Asks one question; an error only when it could not be asked.
-pub(super) fn ask(lab: &Lab, agent: &Agent, question: &Question) -> anyhow::Result<Asked> {
-    let before = agent.kernel_answers(lab)?;
+pub(super) fn ask(lab: &Lab, question: &Question) -> anyhow::Result<Asked> {
+    let before = agent::kernel_answers(lab)?;
     let (answer, queries) = match &question.way {
-        Way::Getent { name, queries, .. } => (getent(lab, question, name)?, *queries),
-        Way::Dig { .. } => (dig(lab, question)?, 1),
+        Way::Getent { name, queries, .. } => (getent(lab, question.from, name)?, *queries),
+        Way::Dig {
+            name,
+            rrtype,
+            server,
+            options,
+        } => {
+            let mut dig = lab.command(question.from, "dig");
+            dig.args(["+noall", "+comments", "+answer", "+time=2", "+tries=1"]);
+            dig.arg(format!("@{server}")).args(*options);
+            (run_dig(dig.args([name.as_str(), &rrtype.to_string()]))?, 1)
+        }
     };
-    let by_kernel = agent.kernel_answers(lab)?.saturating_sub(before);
+    let by_kernel = agent::kernel_answers(lab)?.saturating_sub(before);
     let round_trip = lab.inside(question.from, || round_trip(question))?;
     Ok(Asked {
         answer,
@@ -60,9 +71,9 @@ pub(super) fn ask(lab: &Lab, agent: &Agent, question: &Question) -> anyhow::Resu
     })
 }
 
-/// glibc's answer: addresses. Its status 2 means that there are none.
-fn getent(lab: &Lab, question: &Question, name: &str) -> anyhow::Result<Answer> {
-    let mut getent = lab.command(question.from, "getent");
+/// glibc's answer: addresses. A status other than 0 means that there are none.
+fn getent(lab: &Lab, from: Place, name: &str) -> anyhow::Result<Answer> {
+    let mut getent = lab.command(from, "getent");
     let output = getent
         .args(["ahosts", name])
         .output()
@@ -84,28 +95,8 @@ fn getent(lab: &Lab, question: &Question, name: &str) -> anyhow::Result<Answer> 
     })
 }
 
-fn dig(lab: &Lab, question: &Question) -> anyhow::Result<Answer> {
-    let Way::Dig {
-        name,
-        rrtype,
-        server,
-        options,
-    } = &question.way
-    else {
-        unreachable!("the caller matched");
-    };
-    let mut dig = lab.command(question.from, "dig");
-    dig.args([
-        "+noall",
-        "+comments",
-        "+answer",
-        "+time=2",
-        "+tries=1",
-        &format!("@{server}"),
-    ]);
-    dig.args(*options)
-        .args([name.as_str(), &rrtype.to_string()]);
-    match command::output(&mut dig) {
+fn run_dig(dig: &mut Command) -> anyhow::Result<Answer> {
+    match command::output(dig) {
         Ok(output) => Ok(read_dig(&output)),
         // No response within the time is a finding, not the end of the demo.
         Err(error) if !error.is::<command::Interrupted>() => Ok(Answer {

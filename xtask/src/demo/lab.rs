@@ -343,9 +343,9 @@ fn end_processes(namespace: &str) {
     let start = Instant::now();
     let processes: Vec<Pid> = running();
     // A process that is gone already is what is wanted.
-    processes
-        .iter()
-        .for_each(|&process| drop(kill(process, Signal::SIGTERM)));
+    for process in processes {
+        let _ = kill(process, Signal::SIGTERM);
+    }
     while start.elapsed() < Duration::from_secs(5) {
         let left: Vec<Pid> = running();
         if left.iter().all(|&process| is_zombie(process)) {
@@ -354,8 +354,9 @@ fn end_processes(namespace: &str) {
         thread::sleep(Duration::from_millis(20));
     }
     let left: Vec<Pid> = running();
-    left.iter()
-        .for_each(|&process| drop(kill(process, Signal::SIGKILL)));
+    for process in left {
+        let _ = kill(process, Signal::SIGKILL);
+    }
 }
 
 /// Ended, but not yet waited for by its parent, which may be this process.

@@ -51,11 +51,11 @@ impl Answer {
             0 | 1 => self.to_string(),
             count => {
                 let text = self.to_string();
-                if text.len() <= 44 {
+                if text.len() <= 50 {
                     return text;
                 }
                 let first = self.records.first().map(String::as_str).unwrap_or_default();
-                format!("{first} and {} more", count - 1)
+                format!("{first} +{}", count - 1)
             }
         }
     }

@@ -10,18 +10,29 @@ use anyhow::Context as _;
 
 use super::wire::{Type, read_question};
 
-const RECORDS: [(&str, [u8; 4], Option<[u16; 8]>); 3] = [
-    (
-        "www.example.com.",
-        [192, 0, 2, 10],
-        Some([0x2001, 0xdb8, 0, 0, 0, 0, 0, 0x10]),
-    ),
-    ("pay.example.com.", [192, 0, 2, 80], None),
-    (
-        "example.com.",
-        [192, 0, 2, 1],
-        Some([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1]),
-    ),
+/// What one name has.
+struct Host {
+    owner: &'static str,
+    v4: [u8; 4],
+    v6: Option<[u16; 8]>,
+}
+
+const HOSTS: [Host; 3] = [
+    Host {
+        owner: "www.example.com.",
+        v4: [192, 0, 2, 10],
+        v6: Some([0x2001, 0xdb8, 0, 0, 0, 0, 0, 0x10]),
+    },
+    Host {
+        owner: "pay.example.com.",
+        v4: [192, 0, 2, 80],
+        v6: None,
+    },
+    Host {
+        owner: "example.com.",
+        v4: [192, 0, 2, 1],
+        v6: Some([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1]),
+    },
 ];
 const TTL: u32 = 60;
 const NXDOMAIN: u8 = 3;
@@ -65,10 +76,10 @@ fn serve_stream(mut stream: TcpStream) -> std::io::Result<()> {
 /// The response to a query, without EDNS; `None` to what is no query with one question.
 fn respond(query: &[u8]) -> Option<Vec<u8>> {
     let (name, rrtype, end) = read_question(query)?;
-    let known = RECORDS.iter().find(|(owner, ..)| *owner == name);
-    let address: Option<IpAddr> = known.and_then(|&(_, v4, v6)| match rrtype {
-        number if number == Type::A.number() => Some(v4.into()),
-        number if number == Type::Aaaa.number() => v6.map(IpAddr::from),
+    let known = HOSTS.iter().find(|host| host.owner == name);
+    let address: Option<IpAddr> = known.and_then(|host| match rrtype {
+        number if number == Type::A.number() => Some(host.v4.into()),
+        number if number == Type::Aaaa.number() => host.v6.map(IpAddr::from),
         _ => None,
     });
     let rcode = if known.is_some() { 0 } else { NXDOMAIN };

@@ -159,8 +159,8 @@ fn tree<'a>(source: &'a str, prefix: &str, found: &mut Vec<String>) -> &'a str {
     }
     loop {
         rest = rest[1..].trim_start();
-        if rest.starts_with('}') {
-            return &rest[1..];
+        if let Some(after) = rest.strip_prefix('}') {
+            return after;
         }
         rest = tree(rest, &path, found).trim_start();
         // ` as other_name`
