@@ -59,7 +59,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         None => step("build kerndns (minutes when cold)", build)?,
     };
     let mut lab = step("make five network namespaces", Lab::new)?;
-    let _agent = step("start kerndns, wait until it is ready", || {
+    let _agent = step("start kerndns and wait until it is ready", || {
         agent::start(&lab, &binary)
     })?;
     let right = print_table(&lab)?;
