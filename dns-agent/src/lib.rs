@@ -2,5 +2,9 @@
 
 pub mod corefile;
 pub mod k8s;
+pub mod kernel;
+pub mod map;
+pub mod metrics;
 pub mod plugin;
 pub mod record;
+pub mod serve;

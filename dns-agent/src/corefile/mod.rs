@@ -1,9 +1,30 @@
 //! From a Corefile's text to the servers it asks for.
 //!
-//! `lexer` (text to tokens) -> `parser` (tokens to server blocks, snippets and imports resolved) ->
-//! `config` (blocks to [`Config`], each plugin's lines read by its folder in `plugin`).
+//! `lexer` (text to tokens) -> `import` (snippets and files strung together) -> `parser` (tokens to
+//! server blocks) -> `config` (blocks to [`Config`], each plugin's lines read by its folder in
+//! `plugin` with the readers in `args`). `check` puts the outcome into words.
+
+mod args;
+mod check;
+mod config;
+pub mod duration;
+mod error;
+mod import;
+mod lexer;
+mod parser;
+#[cfg(test)]
+mod tests;
+mod zone;
 
 use std::time::Duration;
+
+pub use args::{Known, LISTEN_ADDRESS, is_listen_address, zones};
+pub use check::check;
+pub use error::{CorefileError, Fault, Problem, Report};
+pub(crate) use import::read as read_text;
+pub use lexer::{Position, Token};
+pub use parser::Directive;
+pub use zone::{ZoneError, is_reverse, parse as parse_zone};
 
 use crate::plugin::{forward, kubernetes};
 use crate::record::Name;
@@ -11,7 +32,8 @@ use crate::record::Name;
 /// Everything a Corefile says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// The server blocks, in the file's order; one entry per block.
+    /// The server blocks, in the file's order; one entry per block, or one per port where a block's
+    /// keys name several.
     pub servers: Vec<Server>,
     /// What was accepted and has no effect, one sentence each, naming file and line.
     pub warnings: Vec<String>,

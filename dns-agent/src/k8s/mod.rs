@@ -3,7 +3,16 @@
 //! `watch` and `manifest` are the sources; both end in an [`Event`] stream, and nothing further down
 //! sees a client, a retry or a file. Nothing here knows DNS.
 
+pub mod address_set;
+pub mod connect;
+pub mod diagnose;
+pub mod document;
+pub mod index;
+pub mod manifest;
 pub mod object;
+pub mod slice;
+pub mod strip;
+pub mod watch;
 
 use std::collections::HashSet;
 use std::time::Instant;

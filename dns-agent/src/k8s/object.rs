@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 /// The kinds that are watched.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Kind {
     /// `v1` Namespace.
     Namespace,

@@ -1,5 +1,12 @@
 //! The Corefile's plugins: one folder each. A folder's `mod.rs` turns the plugin's lines into its
 //! options and, for a plugin that answers queries, holds the handler.
 
+pub mod bind;
+pub mod errors;
 pub mod forward;
+pub mod health;
 pub mod kubernetes;
+pub mod loadbalance;
+pub mod prometheus;
+pub mod ready;
+pub mod reload;

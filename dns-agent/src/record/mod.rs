@@ -1,6 +1,23 @@
 //! DNS records as values: what the schema makes of Kubernetes objects and the compiler encodes.
 
+mod answer_set;
+pub mod endpoint_name;
 pub mod name;
+mod owner;
+pub mod pod;
+pub mod reverse;
+pub mod schema;
+mod service;
+mod touched;
+
+#[cfg(test)]
+mod incremental;
+#[cfg(test)]
+mod schema_options;
+#[cfg(test)]
+mod schema_table;
+#[cfg(test)]
+mod testing;
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 

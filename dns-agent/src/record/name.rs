@@ -83,6 +83,13 @@ impl Name {
         Some(Self(wire.into()))
     }
 
+    /// This name without its leftmost label; `None` for the root.
+    pub fn parent(&self) -> Option<Self> {
+        let length = usize::from(*self.0.first()?);
+        let rest = self.0.get(1 + length..).filter(|rest| !rest.is_empty())?;
+        Some(Self(rest.into()))
+    }
+
     /// The octets, root's zero included.
     pub fn wire(&self) -> &[u8] {
         &self.0
@@ -161,6 +168,14 @@ mod tests {
         );
         assert_eq!(Name::parse(".").unwrap(), Name::root());
         assert_eq!(Name::root().to_string(), ".");
+    }
+
+    #[test]
+    fn a_parent_is_one_label_shorter() {
+        let name = Name::parse("a.b").unwrap();
+        assert_eq!(name.parent(), Some(Name::parse("b").unwrap()));
+        assert_eq!(name.parent().unwrap().parent(), Some(Name::root()));
+        assert_eq!(Name::root().parent(), None);
     }
 
     #[test]

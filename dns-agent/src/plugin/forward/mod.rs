@@ -1,8 +1,16 @@
 //! `forward`: names of others, asked of upstream servers.
 
+mod handler;
+mod setup;
+mod upstream;
+
 use std::net::SocketAddr;
 
 use crate::record::Name;
+
+pub use handler::{Forward, ForwardError};
+pub use setup::setup;
+pub use upstream::UpstreamError;
 
 /// What a `forward` line says.
 #[derive(Debug, Clone, PartialEq, Eq)]

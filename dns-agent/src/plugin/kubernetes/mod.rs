@@ -1,9 +1,13 @@
 //! `kubernetes`: names of Services, endpoints and pods.
 
+mod setup;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::record::Name;
+
+pub use setup::setup;
 
 /// What the lines of a `kubernetes` block say.
 #[derive(Debug, Clone, PartialEq, Eq)]

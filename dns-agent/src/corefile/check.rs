@@ -1,0 +1,125 @@
+//! What `kerndns check` prints: every fault and warning by line, or a summary of the servers.
+
+use std::path::Path;
+
+use super::error::CorefileError;
+use super::{Config, Server};
+use crate::plugin::forward;
+use crate::plugin::kubernetes::{self, Pods};
+use crate::record::Name;
+
+/// Reads the Corefile at `path`, the built-in one without a path. Returns the report, which ends
+/// with a line end, and whether KernDNS would start with it.
+pub fn check(path: Option<&Path>) -> (String, bool) {
+    let (name, result) = match path {
+        Some(path) => (path.display().to_string(), Config::load(path)),
+        None => ("built-in kubeadm.Corefile".to_owned(), Config::embedded()),
+    };
+    let good = result.is_ok();
+    let mut lines = match result {
+        Ok(config) => good_lines(&name, &config),
+        Err(CorefileError::Faults { faults, warnings }) => {
+            let mut lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
+            lines.extend(warnings.iter().map(|warning| format!("warning: {warning}")));
+            lines.push(format!("{name}: {}", count(faults.len(), "error")));
+            lines
+        }
+        Err(error) => vec![error.to_string()],
+    };
+    lines.push(String::new());
+    (lines.join("\n"), good)
+}
+
+fn good_lines(name: &str, config: &Config) -> Vec<String> {
+    let warnings = config.warnings.iter();
+    let mut lines: Vec<String> = warnings
+        .map(|warning| format!("warning: {warning}"))
+        .collect();
+    let servers = count(config.servers.len(), "server");
+    lines.push(format!("{name}: good, {servers}"));
+    for server in &config.servers {
+        lines.push(head(server));
+        lines.extend(plugins(server).iter().map(|plugin| format!("    {plugin}")));
+    }
+    lines
+}
+
+fn head(server: &Server) -> String {
+    let addresses = match server.bind.as_slice() {
+        [] => "all addresses".to_owned(),
+        bind => bind.join(", "),
+    };
+    let zones = names(&server.zones);
+    format!("{zones} on port {} of {addresses}", server.port)
+}
+
+/// One line for each plugin, alphabetically.
+fn plugins(server: &Server) -> Vec<String> {
+    let mut plugins = Vec::new();
+    if server.errors {
+        plugins.push("errors".to_owned());
+    }
+    plugins.extend(server.forward.iter().map(forward));
+    if let Some(health) = &server.health {
+        let lameduck = health.lameduck;
+        plugins.push(format!(
+            "health on {}, lameduck {lameduck:?}",
+            health.address
+        ));
+    }
+    plugins.extend(server.kubernetes.as_ref().map(kubernetes));
+    if server.loadbalance {
+        plugins.push("loadbalance".to_owned());
+    }
+    let on = |plugin: &str, address: &String| format!("{plugin} on {address}");
+    plugins.extend(server.prometheus.iter().map(|at| on("prometheus", at)));
+    plugins.extend(server.ready.iter().map(|at| on("ready", at)));
+    plugins.extend(server.reload.map(|every| format!("reload every {every:?}")));
+    plugins
+}
+
+fn forward(options: &forward::Options) -> String {
+    let to: Vec<String> = options.to.iter().map(ToString::to_string).collect();
+    let mut parts = vec![format!("forward {} to {}", options.from, to.join(" "))];
+    if !options.except.is_empty() {
+        parts.push(format!("except {}", names(&options.except)));
+    }
+    parts.join(", ")
+}
+
+fn kubernetes(options: &kubernetes::Options) -> String {
+    let pods = match options.pods {
+        Pods::Disabled => "disabled",
+        Pods::Insecure => "insecure",
+    };
+    let zones = names(&options.zones);
+    let mut parts = vec![format!(
+        "kubernetes {zones}: pods {pods}, ttl {}",
+        options.ttl
+    )];
+    if !options.fallthrough.is_empty() {
+        parts.push(format!("fallthrough {}", names(&options.fallthrough)));
+    }
+    if !options.namespaces.is_empty() {
+        let namespaces: Vec<&str> = options.namespaces.iter().map(AsRef::as_ref).collect();
+        parts.push(format!("namespaces {}", namespaces.join(" ")));
+    }
+    let flags = [
+        (options.endpoint_pod_names, "endpoint_pod_names"),
+        (options.noendpoints, "noendpoints"),
+        (options.ignore_empty_service, "ignore empty_service"),
+    ];
+    let set = flags.into_iter().filter(|(set, _)| *set);
+    parts.extend(set.map(|(_, flag)| flag.to_owned()));
+    parts.join(", ")
+}
+
+fn names(names: &[Name]) -> String {
+    let names: Vec<String> = names.iter().map(Name::to_string).collect();
+    names.join(" ")
+}
+
+fn count(number: usize, what: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {what}{plural}")
+}

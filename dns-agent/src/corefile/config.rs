@@ -1,0 +1,260 @@
+//! Server blocks -> [`Config`]: keys read, each plugin's lines handed to its folder in `plugin`,
+//! zones that are served twice refused, as in CoreDNS (`core/dnsserver/register.go`).
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use super::args::Known;
+use super::error::{CorefileError, Problem, Report};
+use super::lexer::{Environment, Position};
+use super::parser::{self, Directive, ServerBlock};
+use super::{Config, Server, import, zone};
+use crate::plugin::{
+    bind, errors, forward, health, kubernetes, loadbalance, prometheus, ready, reload,
+};
+use crate::record::Name;
+
+/// The port of a key that names none.
+const DNS_PORT: u16 = 53;
+
+/// The plugins that act.
+const ACTING: [&str; 9] = [
+    "bind",
+    "errors",
+    "forward",
+    "health",
+    "kubernetes",
+    "loadbalance",
+    "prometheus",
+    "ready",
+    "reload",
+];
+
+/// The other plugins of the kubeadm and NodeLocal DNSCache Corefiles, with the options they have
+/// there. Accepted as a whole, with one warning.
+const SILENT: [Known; 2] = [
+    Known {
+        plugin: "cache",
+        acting: &["success", "denial", "disable"],
+        silent: &[],
+        missing: &["keepttl", "prefetch", "serve_stale", "servfail"],
+    },
+    Known {
+        plugin: "loop",
+        acting: &[],
+        silent: &[],
+        missing: &[],
+    },
+];
+
+/// The rest of CoreDNS 1.15's plugins (`plugin.cfg`): a name of these is no slip of the pen.
+const NOT_BUILT: &str = "acl any auto autopath azure bufsize cancel chaos clouddns debug dns64 \
+    dnssec dnstap dynupdate erratic etcd file geoip grpc grpc_server header hosts https https3 \
+    k8s_external local log metadata minimal multisocket nomad nsid pprof proxyproto quic \
+    rewrite root route53 secondary shed sign siit template timeouts tls trace transfer tsig view \
+    whoami";
+
+impl Config {
+    /// Reads a Corefile's text; `file` is its name, for messages and as the place from which
+    /// relative imports start.
+    pub fn parse(text: &str, file: &Path) -> Result<Self, CorefileError> {
+        parse_with(text, file, &|name| std::env::var(name).ok())
+    }
+
+    /// Reads a Corefile.
+    pub fn load(path: &Path) -> Result<Self, CorefileError> {
+        let text = import::read(path).map_err(|source| CorefileError::Unreadable {
+            path: path.to_owned(),
+            source,
+        })?;
+        Self::parse(&text, path)
+    }
+
+    /// The Corefile that kubeadm installs, with the zone cluster.local. Its upstreams are this
+    /// machine's /etc/resolv.conf; without any there it is an error.
+    pub fn embedded() -> Result<Self, CorefileError> {
+        Self::parse(
+            include_str!("kubeadm.Corefile"),
+            Path::new("built-in kubeadm.Corefile"),
+        )
+    }
+
+    /// The server block, as an index of `servers`, that CoreDNS chooses for `name` on `port`: that
+    /// of the longest zone above it. Of blocks that differ only in `bind`, the first.
+    pub fn select(&self, port: u16, name: &Name) -> Option<usize> {
+        let mut best: Option<(usize, usize)> = None;
+        for (index, server) in self.servers.iter().enumerate() {
+            if server.port != port {
+                continue;
+            }
+            for zone in server.zones.iter().filter(|zone| name.is_under(zone)) {
+                let labels = zone.labels().count();
+                if best.is_none_or(|(_, most)| labels > most) {
+                    best = Some((index, labels));
+                }
+            }
+        }
+        best.map(|(index, _)| index)
+    }
+}
+
+/// [`Config::parse`] with environment variables from elsewhere.
+pub(super) fn parse_with(
+    text: &str,
+    file: &Path,
+    environment: Environment<'_>,
+) -> Result<Config, CorefileError> {
+    let mut report = Report::default();
+    let blocks = parser::parse(text, file, environment, &mut report);
+    if blocks.is_empty() && report.faults.is_empty() {
+        let start = Position {
+            file: file.into(),
+            line: 1,
+        };
+        report.refuse(&start, Problem::NoServer);
+    }
+    let mut servers = Vec::new();
+    let mut served = Served::default();
+    for block in &blocks {
+        servers.extend(build(block, &mut served, &mut report));
+    }
+    let (faults, warnings) = report.sorted(file);
+    if faults.is_empty() {
+        Ok(Config { servers, warnings })
+    } else {
+        Err(CorefileError::Faults { faults, warnings })
+    }
+}
+
+/// A server block as one server for each port it names.
+fn build(block: &ServerBlock, served: &mut Served, report: &mut Report) -> Vec<Server> {
+    let mut keys: Vec<(Name, u16, &Position)> = Vec::new();
+    for token in &block.keys {
+        match zone::key(&token.text) {
+            Ok(key) => {
+                let port = key.port.unwrap_or(DNS_PORT);
+                keys.extend(key.zones.into_iter().map(|zone| (zone, port, &token.at)));
+            }
+            Err(error) => report.refuse(&token.at, error),
+        }
+    }
+    let zones: Vec<Name> = keys.iter().map(|(zone, _, _)| zone.clone()).collect();
+    let whole = plugins(&block.directives, zones, report);
+    let mut servers: Vec<Server> = Vec::new();
+    for (zone, port, at) in keys {
+        served.add(&zone, port, &whole.bind, at, report);
+        match servers.iter_mut().find(|server| server.port == port) {
+            Some(server) => server.zones.push(zone),
+            None => servers.push(Server {
+                zones: vec![zone],
+                port,
+                ..whole.clone()
+            }),
+        }
+    }
+    servers
+}
+
+/// What the lines of a block say, for all its zones.
+fn plugins(lines: &[Directive], zones: Vec<Name>, report: &mut Report) -> Server {
+    let mut server = Server {
+        zones,
+        port: DNS_PORT,
+        bind: Vec::new(),
+        kubernetes: None,
+        forward: Vec::new(),
+        loadbalance: false,
+        errors: false,
+        health: None,
+        ready: None,
+        prometheus: None,
+        reload: None,
+    };
+    let mut first: HashMap<&str, usize> = HashMap::new();
+    for line in lines {
+        let name = line.name.text.as_str();
+        let repeatable = matches!(name, "bind" | "forward" | "loadbalance");
+        if !repeatable
+            && ACTING.contains(&name)
+            && let Some(line_number) = first.insert(name, line.name.at.line)
+        {
+            let (plugin, line_number) = (name.to_owned(), line_number);
+            let problem = Problem::PluginTwice {
+                plugin,
+                line: line_number,
+            };
+            report.refuse(&line.name.at, problem);
+        }
+        match name {
+            "bind" => server.bind.extend(bind::setup(line, report)),
+            "errors" => {
+                errors::setup(line, report);
+                server.errors = true;
+            }
+            "forward" => server.forward.extend(forward::setup(line, report)),
+            "health" => server.health = Some(health::setup(line, report)),
+            "kubernetes" => {
+                server.kubernetes = Some(kubernetes::setup(line, &server.zones, report));
+            }
+            "loadbalance" => {
+                loadbalance::setup(line, report);
+                server.loadbalance = true;
+            }
+            "prometheus" => server.prometheus = Some(prometheus::setup(line, report)),
+            "ready" => server.ready = Some(ready::setup(line, report)),
+            "reload" => server.reload = Some(reload::setup(line, report)),
+            _ => without_effect(line, report),
+        }
+    }
+    server
+}
+
+fn without_effect(line: &Directive, report: &mut Report) {
+    let name = line.name.text.as_str();
+    if let Some(known) = SILENT.iter().find(|known| known.plugin == name) {
+        known.options(line, report);
+        let sentence = format_args!("plugin {name:?} is accepted and has no effect yet");
+        return report.warn(&line.name.at, sentence);
+    }
+    let silent = SILENT.iter().map(|known| known.plugin);
+    let mut known: Vec<&str> = ACTING.into_iter().chain(silent).collect();
+    known.sort_unstable();
+    let (name, known) = (name.to_owned(), known.join(", "));
+    let problem = if NOT_BUILT.split_whitespace().any(|plugin| plugin == name) {
+        Problem::PluginNotBuilt { name, known }
+    } else {
+        Problem::UnknownPlugin { name, known }
+    };
+    report.refuse(&line.name.at, problem);
+}
+
+/// Who serves what on which port.
+#[derive(Default)]
+struct Served(HashMap<(Name, u16), Vec<Listener>>);
+
+struct Listener {
+    /// Empty: all addresses.
+    bind: Vec<String>,
+    /// Where the key stands.
+    at: Position,
+}
+
+impl Served {
+    /// Adds a zone, and reports it if it is served already on one of the same addresses.
+    fn add(&mut self, zone: &Name, port: u16, bind: &[String], at: &Position, report: &mut Report) {
+        let others = self.0.entry((zone.clone(), port)).or_default();
+        let overlaps = |other: &&Listener| {
+            bind.is_empty()
+                || other.bind.is_empty()
+                || bind.iter().any(|address| other.bind.contains(address))
+        };
+        if let Some(other) = others.iter().find(overlaps) {
+            let (zone, first) = (zone.to_string(), other.at.clone());
+            report.refuse(at, Problem::ZoneTwice { zone, port, first });
+        }
+        others.push(Listener {
+            bind: bind.to_vec(),
+            at: at.clone(),
+        });
+    }
+}

@@ -1,0 +1,104 @@
+//! An EndpointSlice as the index keeps it: one sorted row per address.
+//!
+//! Sorted by hostname first, so that an endpoint is found by its hostname, or by its address where it
+//! has none, without looking at the thousands beside it.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::address_set::Keyed;
+use super::object::{EndpointSlice, ObjectKey, Port};
+
+/// `discovery.k8s.io/v1` EndpointSlice, flattened to addresses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Slice {
+    /// Namespace and name of the slice.
+    pub key: ObjectKey,
+    /// The name of its Service, in the same namespace.
+    pub service: Arc<str>,
+    /// `ports`
+    pub ports: Box<[Port]>,
+    /// Sorted, each once.
+    pub endpoints: Box<[EndpointAddress]>,
+}
+
+/// One address of one endpoint.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct EndpointAddress {
+    /// The endpoint's hostname, lower case: a label of RFC 1123.
+    pub hostname: Option<Arc<str>>,
+    /// The address.
+    pub address: IpAddr,
+    /// The name of the Pod behind it.
+    pub pod: Option<Arc<str>>,
+}
+
+impl Slice {
+    /// Namespace and name of the Service it belongs to.
+    pub fn service_key(&self) -> ObjectKey {
+        ObjectKey {
+            namespace: Arc::clone(&self.key.namespace),
+            name: Arc::clone(&self.service),
+        }
+    }
+
+    /// The rows with this hostname.
+    pub fn with_hostname<'a>(&'a self, hostname: &str) -> &'a [EndpointAddress] {
+        let rank = |row: &EndpointAddress| row.hostname.as_deref().cmp(&Some(hostname));
+        let first = self.endpoints.partition_point(|row| rank(row).is_lt());
+        let end = self.endpoints.partition_point(|row| rank(row).is_le());
+        &self.endpoints[first..end]
+    }
+
+    /// The rows without a hostname, sorted by address.
+    pub fn without_hostname(&self) -> &[EndpointAddress] {
+        let end = self.endpoints.partition_point(|row| row.hostname.is_none());
+        &self.endpoints[..end]
+    }
+
+    /// The rows that the other slice does not have.
+    pub fn not_in<'a>(&'a self, other: &'a Slice) -> impl Iterator<Item = &'a EndpointAddress> {
+        self.endpoints
+            .iter()
+            .filter(|row| other.endpoints.binary_search(row).is_err())
+    }
+}
+
+impl Keyed for Slice {
+    fn key(&self) -> &ObjectKey {
+        &self.key
+    }
+}
+
+impl From<EndpointSlice> for Slice {
+    fn from(slice: EndpointSlice) -> Self {
+        let mut rows = Vec::with_capacity(slice.endpoints.len());
+        for endpoint in slice.endpoints {
+            // The API server takes only RFC 1123 labels for a hostname; a file may say anything.
+            let hostname = endpoint.hostname.filter(|name| is_rfc1123_label(name));
+            rows.extend(endpoint.addresses.iter().map(|&address| EndpointAddress {
+                hostname: hostname.clone(),
+                address,
+                pod: endpoint.pod.clone(),
+            }));
+        }
+        rows.sort_unstable();
+        rows.dedup();
+        Self {
+            key: slice.key,
+            service: slice.service,
+            ports: slice.ports.into(),
+            endpoints: rows.into(),
+        }
+    }
+}
+
+/// Lower-case letters, digits and inner hyphens, 1 to 63 octets.
+fn is_rfc1123_label(text: &str) -> bool {
+    (1..=63).contains(&text.len())
+        && !text.starts_with('-')
+        && !text.ends_with('-')
+        && text
+            .bytes()
+            .all(|octet| octet.is_ascii_alphanumeric() || octet == b'-')
+}

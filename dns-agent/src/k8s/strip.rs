@@ -1,0 +1,339 @@
+//! From a whole Kubernetes object to the slim one, at the door: what DNS does not need is dropped
+//! here, and what cannot become a DNS name is refused.
+//!
+//! The API server checks the same rules when an object is written (`v1` Service, Namespace;
+//! `discovery.k8s.io/v1` EndpointSlice), so in practice only manifest files see these errors.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use k8s_openapi::api::core::v1 as core;
+use k8s_openapi::api::discovery::v1 as discovery;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use thiserror::Error;
+
+use super::object::{
+    Endpoint, EndpointSlice, Object, ObjectKey, Port, Protocol, Service, ServiceKind,
+};
+
+/// The label that names an EndpointSlice's Service.
+const SERVICE_NAME: &str = "kubernetes.io/service-name";
+
+/// Why an object cannot be used; `field` is its path in the manifest.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum StripError {
+    /// A field that must be there is not.
+    #[error("{field} is missing")]
+    Missing {
+        /// Path of the field.
+        field: String,
+    },
+    /// A text that Kubernetes would not take as one DNS label (RFC 1123 2.1).
+    #[error(
+        "{field} is {value:?}, which is not a DNS label: 1 to 63 letters, digits and hyphens, \
+         a letter or digit at both ends"
+    )]
+    NotALabel {
+        /// Path of the field.
+        field: String,
+        /// What it says.
+        value: String,
+    },
+    /// A text that Kubernetes would not take as an object name.
+    #[error(
+        "{field} is {value:?}, which is not a name: DNS labels joined by dots, 253 characters at most"
+    )]
+    NotAName {
+        /// Path of the field.
+        field: String,
+        /// What it says.
+        value: String,
+    },
+    /// A text that is not an IP address.
+    #[error("{field} is {value:?}, which is not an IP address")]
+    NotAnAddress {
+        /// Path of the field.
+        field: String,
+        /// What it says.
+        value: String,
+    },
+    /// A port number outside its range.
+    #[error("{field} is {value}, which is not a port number between {least} and 65535")]
+    NotAPort {
+        /// Path of the field.
+        field: String,
+        /// What it says.
+        value: i32,
+        /// The lowest number allowed there.
+        least: u16,
+    },
+    /// A transport protocol that Kubernetes does not have.
+    #[error("{field} is {value:?}, which is none of TCP, UDP and SCTP")]
+    NotAProtocol {
+        /// Path of the field.
+        field: String,
+        /// What it says.
+        value: String,
+    },
+}
+
+/// A kind of object that can be stripped.
+pub trait Strip {
+    /// The slim object; `None` for one that has nothing to say to DNS (an EndpointSlice of no
+    /// Service, or of FQDNs, for which Kubernetes defines no meaning).
+    fn strip(&self) -> Result<Option<Object>, StripError>;
+}
+
+impl Strip for core::Namespace {
+    fn strip(&self) -> Result<Option<Object>, StripError> {
+        let name = label(self.metadata.name.as_deref(), || "metadata.name".into())?;
+        Ok(Some(Object::Namespace(ObjectKey {
+            namespace: "".into(),
+            name,
+        })))
+    }
+}
+
+impl Strip for core::Service {
+    fn strip(&self) -> Result<Option<Object>, StripError> {
+        let key = ObjectKey {
+            namespace: label(self.metadata.namespace.as_deref(), || {
+                "metadata.namespace".into()
+            })?,
+            name: label(self.metadata.name.as_deref(), || "metadata.name".into())?,
+        };
+        let Some(spec) = &self.spec else {
+            return Err(missing("spec"));
+        };
+        let ports = spec
+            .ports
+            .iter()
+            .flatten()
+            .enumerate()
+            .map(|(row, port)| {
+                let field = format!("spec.ports[{row}]");
+                let number = Some(port.port);
+                self::port(
+                    &field,
+                    port.name.as_deref(),
+                    port.protocol.as_deref(),
+                    number,
+                    1,
+                )
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Some(Object::Service(Service {
+            key,
+            kind: service_kind(spec)?,
+            ports,
+        })))
+    }
+}
+
+impl Strip for discovery::EndpointSlice {
+    fn strip(&self) -> Result<Option<Object>, StripError> {
+        let key = ObjectKey {
+            namespace: label(self.metadata.namespace.as_deref(), || {
+                "metadata.namespace".into()
+            })?,
+            name: name(&self.metadata, "metadata.name")?,
+        };
+        let service = self
+            .metadata
+            .labels
+            .iter()
+            .flatten()
+            .find(|(label, _)| *label == SERVICE_NAME);
+        let Some((_, service)) = service.filter(|_| self.address_type != "FQDN") else {
+            return Ok(None);
+        };
+        let service = label_text(service, || format!("metadata.labels[{SERVICE_NAME}]"))?;
+        let ports = self
+            .ports
+            .iter()
+            .flatten()
+            .enumerate()
+            .map(|(row, port)| {
+                let field = format!("ports[{row}]");
+                self::port(
+                    &field,
+                    port.name.as_deref(),
+                    port.protocol.as_deref(),
+                    port.port,
+                    0,
+                )
+            })
+            .collect::<Result<_, _>>()?;
+        let endpoints = self
+            .endpoints
+            .iter()
+            .enumerate()
+            .filter(|(_, endpoint)| is_published(endpoint))
+            .map(|(row, endpoint)| self::endpoint(row, endpoint))
+            .collect::<Result<_, _>>()?;
+        Ok(Some(Object::EndpointSlice(EndpointSlice {
+            key,
+            service,
+            ports,
+            endpoints,
+        })))
+    }
+}
+
+fn service_kind(spec: &core::ServiceSpec) -> Result<ServiceKind, StripError> {
+    if spec.type_.as_deref() == Some("ExternalName") {
+        let target = spec.external_name.as_deref().unwrap_or_default();
+        let target = target.strip_suffix('.').unwrap_or(target);
+        if target.is_empty() {
+            return Err(missing("spec.externalName"));
+        }
+        // Underscores are taken by the API server here since 1.33 (relaxed DNS name validation).
+        if !is_name(target, |octet| octet == b'_') {
+            return Err(StripError::NotAName {
+                field: "spec.externalName".into(),
+                value: target.into(),
+            });
+        }
+        return Ok(ServiceKind::ExternalName(target.into()));
+    }
+    // A manifest written by hand has `clusterIP` alone; the API server fills in `clusterIPs`.
+    let listed = spec.cluster_ips.as_deref().unwrap_or_default();
+    let addresses = match &spec.cluster_ip {
+        Some(address) if listed.is_empty() => std::slice::from_ref(address),
+        _ => listed,
+    };
+    if addresses.iter().any(|address| address == "None") {
+        return Ok(ServiceKind::Headless);
+    }
+    addresses
+        .iter()
+        .filter(|address| !address.is_empty())
+        .enumerate()
+        .map(|(row, text)| address(text, || format!("spec.clusterIPs[{row}]")))
+        .collect::<Result<_, _>>()
+        .map(ServiceKind::ClusterIp)
+}
+
+/// Ready, or without a word on it: a nil condition is to be read as true.
+fn is_published(endpoint: &discovery::Endpoint) -> bool {
+    let ready = endpoint.conditions.as_ref().and_then(|c| c.ready);
+    ready.unwrap_or(true)
+}
+
+fn endpoint(row: usize, endpoint: &discovery::Endpoint) -> Result<Endpoint, StripError> {
+    let addresses = endpoint
+        .addresses
+        .iter()
+        .enumerate()
+        .map(|(column, text)| address(text, || format!("endpoints[{row}].addresses[{column}]")))
+        .collect::<Result<_, _>>()?;
+    let hostname = endpoint.hostname.as_deref().filter(|text| !text.is_empty());
+    let hostname = hostname
+        .map(|text| label_text(text, || format!("endpoints[{row}].hostname")))
+        .transpose()?;
+    let target = endpoint.target_ref.as_ref();
+    let pod = target.filter(|target| target.kind.as_deref() == Some("Pod"));
+    let pod = pod.and_then(|target| target.name.as_deref());
+    Ok(Endpoint {
+        addresses,
+        hostname,
+        pod: pod.map(|name| name.to_ascii_lowercase().into()),
+    })
+}
+
+fn port(
+    field: &str,
+    name: Option<&str>,
+    protocol: Option<&str>,
+    number: Option<i32>,
+    least: u16,
+) -> Result<Port, StripError> {
+    let name = match name {
+        None | Some("") => "".into(),
+        Some(name) => label_text(name, || format!("{field}.name"))?,
+    };
+    let protocol = match protocol {
+        None | Some("" | "TCP") => Protocol::Tcp,
+        Some("UDP") => Protocol::Udp,
+        Some("SCTP") => Protocol::Sctp,
+        Some(other) => {
+            return Err(StripError::NotAProtocol {
+                field: format!("{field}.protocol"),
+                value: other.into(),
+            });
+        }
+    };
+    // A nil number means "any port" in an EndpointSlice; SRV has only 0 for that.
+    let value = number.unwrap_or_default();
+    let number = u16::try_from(value).ok().filter(|&number| number >= least);
+    let number = number.ok_or_else(|| StripError::NotAPort {
+        field: format!("{field}.port"),
+        value,
+        least,
+    })?;
+    Ok(Port {
+        name,
+        protocol,
+        number,
+    })
+}
+
+fn address(text: &str, field: impl Fn() -> String) -> Result<IpAddr, StripError> {
+    text.parse().map_err(|_| StripError::NotAnAddress {
+        field: field(),
+        value: text.into(),
+    })
+}
+
+fn missing(field: &str) -> StripError {
+    StripError::Missing {
+        field: field.into(),
+    }
+}
+
+fn name(metadata: &ObjectMeta, field: &str) -> Result<Arc<str>, StripError> {
+    let text = metadata.name.as_deref().unwrap_or_default();
+    if text.is_empty() {
+        return Err(missing(field));
+    }
+    if !is_name(text, |_| false) {
+        return Err(StripError::NotAName {
+            field: field.into(),
+            value: text.into(),
+        });
+    }
+    Ok(text.to_ascii_lowercase().into())
+}
+
+fn label(text: Option<&str>, field: impl Fn() -> String) -> Result<Arc<str>, StripError> {
+    let text = text.unwrap_or_default();
+    if text.is_empty() {
+        return Err(missing(&field()));
+    }
+    label_text(text, field)
+}
+
+fn label_text(text: &str, field: impl Fn() -> String) -> Result<Arc<str>, StripError> {
+    if !is_label(text, |_| false) {
+        return Err(StripError::NotALabel {
+            field: field(),
+            value: text.into(),
+        });
+    }
+    Ok(text.to_ascii_lowercase().into())
+}
+
+fn is_name(text: &str, also: impl Fn(u8) -> bool) -> bool {
+    text.len() <= 253 && text.split('.').all(|text| is_label(text, &also))
+}
+
+fn is_label(text: &str, also: impl Fn(u8) -> bool) -> bool {
+    let inner = |octet: u8| octet.is_ascii_alphanumeric() || also(octet);
+    (1..=63).contains(&text.len())
+        && text.bytes().all(|octet| inner(octet) || octet == b'-')
+        && text.bytes().next().is_some_and(inner)
+        && text.bytes().next_back().is_some_and(inner)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,198 @@
+//! ARENA: where records lie. Pages are added as they are needed, slots of removed records used again.
+
+use std::collections::BTreeMap;
+
+use aya::maps::{ArrayOfMaps, Map, MapData};
+use dns_ebpf::arena::{PAGE, PAGES, Page, RECORD_MAX, Record};
+
+use super::MapFault;
+use super::shared::Shared;
+
+/// The map's name.
+pub const ARENA: &str = "ARENA";
+/// Removed records are kept until they are so many octets, or an eighth of all: one grace period (some 10 ms)
+/// then serves many.
+const RETIRED_MIN: usize = 256 * 1024;
+
+/// The pages and what of them is in use.
+pub struct Arena {
+    pages: Vec<Shared<Page>>,
+    kernel: Option<Kernel>,
+    /// Where the last page's unused end starts.
+    end: usize,
+    /// Slots to use again, by size.
+    free: BTreeMap<usize, Vec<u32>>,
+    /// Slots that a program may still be reading: reference and size.
+    retired: Vec<(u32, usize)>,
+    retired_octets: usize,
+    used_octets: usize,
+}
+
+struct Kernel {
+    outer: ArrayOfMaps<MapData, MapData>,
+    first: Option<MapData>,
+}
+
+impl Arena {
+    /// On the heap.
+    pub fn heap() -> Self {
+        Self {
+            pages: Vec::new(),
+            kernel: None,
+            end: PAGE,
+            free: BTreeMap::new(),
+            retired: Vec::new(),
+            retired_octets: 0,
+            used_octets: 0,
+        }
+    }
+
+    /// In the kernel's map.
+    pub fn kernel(map: Map) -> Result<Self, MapFault> {
+        let outer = map.try_into().map_err(|source| MapFault::refused(ARENA, source))?;
+        Ok(Self { kernel: Some(Kernel { outer, first: None }), ..Self::heap() })
+    }
+
+    /// Puts a record in a slot that nobody reads yet; returns its reference.
+    pub fn put(&mut self, record: &[u8]) -> Result<u32, MapFault> {
+        let size = slot_size(record.len());
+        let at = match self.take(size) {
+            Some(at) => at,
+            None => self.extend(size)?,
+        };
+        let (page, offset) = (at as usize >> 15, (at as usize & 0x7fff) << 3);
+        if let Some(page) = self.pages.get_mut(page) {
+            page.get_mut().0[offset..offset + record.len()].copy_from_slice(record);
+        }
+        self.used_octets += size;
+        Ok(at)
+    }
+
+    /// Gives a slot back that no name leads to any more.
+    pub fn retire(&mut self, at: u32, len: usize) {
+        let size = slot_size(len);
+        self.used_octets -= size;
+        self.retired_octets += size;
+        self.retired.push((at, size));
+        if self.retired_octets > RETIRED_MIN.max(self.used_octets / 8) {
+            self.reclaim();
+        }
+    }
+
+    /// The record at `at`.
+    pub fn record(&self, at: u32) -> Option<Record<'_>> {
+        Some(Record::new(self.pages.get(at as usize >> 15)?.get(), at))
+    }
+
+    /// Octets of memory taken.
+    pub fn octets(&self) -> usize {
+        self.pages.len() * size_of::<Page>()
+    }
+
+    fn take(&mut self, size: usize) -> Option<u32> {
+        self.free.get_mut(&size)?.pop()
+    }
+
+    /// A slot at the end of the last page, or of a new one.
+    fn extend(&mut self, size: usize) -> Result<u32, MapFault> {
+        if self.end + size > PAGE {
+            self.add_page()?;
+            self.end = 0;
+        }
+        let at = (self.pages.len() - 1) << 15 | self.end >> 3;
+        self.end += size;
+        u32::try_from(at).map_err(|_| MapFault::ArenaFull { pages: self.pages.len() })
+    }
+
+    fn add_page(&mut self) -> Result<(), MapFault> {
+        let index = self.pages.len();
+        if index == PAGES {
+            return Err(MapFault::ArenaFull { pages: index });
+        }
+        let page = match &mut self.kernel {
+            None => Shared::heap(),
+            Some(kernel) => kernel.add(index)?,
+        };
+        self.pages.push(page);
+        Ok(())
+    }
+
+    /// Frees the retired slots, after every program that may read them has ended.
+    fn reclaim(&mut self) {
+        if let Some(kernel) = &mut self.kernel
+            && let Err(error) = kernel.wait()
+        {
+            // They stay retired: memory is lost for now, answers are right.
+            tracing::warn!("cannot wait for running programs, records are not reclaimed: {error}");
+            return;
+        }
+        for (at, size) in self.retired.drain(..) {
+            self.free.entry(size).or_default().push(at);
+        }
+        self.retired_octets = 0;
+    }
+}
+
+impl Kernel {
+    fn add(&mut self, index: usize) -> Result<Shared<Page>, MapFault> {
+        let refused = |source| MapFault::refused(ARENA, source);
+        let array = aya_obj::Map::new_from_params(
+            aya_obj::generated::bpf_map_type::BPF_MAP_TYPE_ARRAY as u32,
+            4,
+            u32::try_from(size_of::<Page>()).unwrap_or(u32::MAX),
+            1,
+            aya_obj::generated::BPF_F_MMAPABLE,
+        );
+        let page = MapData::create(array, "PAGE", None).map_err(refused)?;
+        let memory = Shared::map(&page).map_err(|source| MapFault::Mapping { map: ARENA, source })?;
+        self.outer.set(u32::try_from(index).unwrap_or(u32::MAX), &page, 0).map_err(refused)?;
+        // The array is kept alive by the outer one; the descriptor of the first is kept for `wait`.
+        self.first.get_or_insert(page);
+        Ok(memory)
+    }
+
+    /// Waits for an RCU grace period: the kernel does so within an update of an array of maps
+    /// (`maybe_wait_bpf_programs`, Linux 4.19). Page 0 is put where it is.
+    fn wait(&mut self) -> Result<(), MapFault> {
+        let Some(first) = &self.first else { return Ok(()) };
+        self.outer.set(0, first, 0).map_err(|source| MapFault::refused(ARENA, source))
+    }
+}
+
+/// Records share slots of a few sizes, so that a slot fits another record later.
+fn slot_size(len: usize) -> usize {
+    debug_assert!(len <= RECORD_MAX);
+    match len {
+        0..=512 => len.next_multiple_of(16),
+        513..=2048 => len.next_multiple_of(128),
+        _ => len.next_multiple_of(1024),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slots_are_used_again_only_after_they_were_reclaimed() {
+        let mut arena = Arena::heap();
+        let first = arena.put(&[1; 100]).unwrap();
+        let second = arena.put(&[2; 100]).unwrap();
+        assert_ne!(first, second);
+        arena.retire(first, 100);
+        assert_ne!(arena.put(&[3; 100]).unwrap(), first);
+        arena.reclaim();
+        assert_eq!(arena.put(&[4; 110]).unwrap(), first);
+    }
+
+    #[test]
+    fn churn_does_not_grow_the_arena_without_end() {
+        let mut arena = Arena::heap();
+        let mut at: Vec<u32> = (0..100).map(|_| arena.put(&[0; 1000]).unwrap()).collect();
+        for round in 0..10_000 {
+            let new = arena.put(&[0; 1000]).unwrap();
+            arena.retire(std::mem::replace(&mut at[round % 100], new), 1000);
+        }
+        assert!(arena.pages.len() <= 4, "{} pages", arena.pages.len());
+    }
+}

@@ -1,0 +1,20 @@
+//! `prometheus [ADDRESS]`: where `/metrics` is served.
+
+use crate::corefile::{Directive, Known, LISTEN_ADDRESS, Report, is_listen_address};
+
+const OPTIONS: Known = Known {
+    plugin: "prometheus",
+    acting: &[],
+    silent: &[],
+    missing: &["tls", "runtime_metrics"],
+};
+
+/// The address, `localhost:9153` unless said.
+pub fn setup(line: &Directive, report: &mut Report) -> String {
+    OPTIONS.options(line, report);
+    if line.args.is_empty() {
+        return "localhost:9153".to_owned();
+    }
+    let read = |text: &str| is_listen_address(text).then(|| text.to_owned());
+    line.only(LISTEN_ADDRESS, read, report).unwrap_or_default()
+}

@@ -1,0 +1,278 @@
+//! Which owner names a change of objects may have changed, and which there are at all.
+//!
+//! The names come from the objects as they were and as they are; what each has now is for
+//! [`View::node`] to say. A changed EndpointSlice touches its Service's name, its SRV names, and of
+//! endpoint and reverse names only those of the rows that differ.
+
+use std::collections::BTreeSet;
+use std::mem::discriminant;
+use std::net::IpAddr;
+
+use super::Name;
+use super::endpoint_name::endpoint_label;
+use super::owner::{below, between, port_names, service_name};
+use super::reverse::{EVERY_ADDRESS, is_reverse, reverse_name};
+use super::schema::View;
+use crate::k8s::index::{Group, Index, Touched, cluster_ips};
+use crate::k8s::object::{ObjectKey, Port, Service, ServiceKind};
+use crate::k8s::slice::{EndpointAddress, Slice};
+use crate::plugin::kubernetes::Pods;
+
+impl View {
+    /// The names whose node may differ after a change. To be asked for each [`Touched`] before the
+    /// index takes the next verb in; the names may then be gathered over many verbs.
+    pub fn touched(&self, index: &Index, touched: &Touched) -> BTreeSet<Name> {
+        let mut names = BTreeSet::new();
+        match touched {
+            Touched::Namespace(namespace) if self.admits(namespace) => {
+                names.extend(self.namespace_names(namespace));
+                for (key, group) in index.groups_in(namespace) {
+                    self.add_group(key, group, &mut names);
+                    let service = group
+                        .service
+                        .iter()
+                        .flat_map(|service| cluster_ips(service));
+                    let slices = self.slices(group).iter();
+                    let endpoints = slices.flat_map(|slice| slice.endpoints.iter());
+                    self.add_pointers(service.copied(), &mut names);
+                    self.add_pointers(endpoints.map(|row| row.address), &mut names);
+                }
+            }
+            Touched::Namespace(_) => {}
+            Touched::Service { key, old, new } => {
+                if *key == self.dns_service {
+                    names.extend(self.server_names());
+                }
+                if self.exposes(index, &key.namespace) {
+                    self.add_service(index, key, old.as_deref(), new.as_deref(), &mut names);
+                }
+            }
+            Touched::Slice { service, old, new } => {
+                if !self.options.noendpoints && self.exposes(index, &service.namespace) {
+                    self.add_slice(index, service, old.as_deref(), new.as_deref(), &mut names);
+                }
+            }
+        }
+        names
+    }
+
+    /// Every name that may have a node, pod names apart; some come more than once.
+    pub fn all_names<'a>(&'a self, index: &'a Index) -> impl Iterator<Item = Name> + 'a {
+        let zones = self.options.zones.iter();
+        let namespaces = index.namespaces().filter(|name| self.admits(name));
+        let groups = index
+            .groups()
+            .filter(|(key, _)| self.exposes(index, &key.namespace));
+        zones
+            .flat_map(|zone| self.zone_names(zone))
+            .chain(namespaces.flat_map(|namespace| self.namespace_names(namespace)))
+            .chain(groups.flat_map(|(key, group)| {
+                let mut names = BTreeSet::new();
+                self.add_group(key, group, &mut names);
+                names
+            }))
+            .chain(self.reverse_names(index))
+    }
+
+    fn zone_names(&self, zone: &Name) -> Vec<Name> {
+        let mut names = vec![zone.clone()];
+        names.extend(below(zone, ["dns"]));
+        names.extend(below(zone, ["dns", "ns"]));
+        names.extend(below(zone, ["dns-version"]));
+        if !is_reverse(zone) {
+            names.extend(below(zone, ["svc"]));
+            names.extend(below(zone, ["pod"]));
+        }
+        // A zone within another of ours: the names between the two.
+        let above = zone.parent();
+        if let Some(outer) = above.as_ref().and_then(|above| self.zone_of(above)) {
+            names.extend(between(zone, outer));
+        }
+        names
+    }
+
+    fn namespace_names(&self, namespace: &str) -> Vec<Name> {
+        let mut names = Vec::new();
+        for zone in self.forward_zones() {
+            names.extend(below(zone, ["svc", namespace]));
+            if self.options.pods == Pods::Insecure {
+                names.extend(below(zone, ["pod", namespace]));
+            }
+        }
+        names
+    }
+
+    /// The names whose records are the addresses of the DNS Service.
+    fn server_names(&self) -> Vec<Name> {
+        let zones = self.options.zones.iter();
+        zones
+            .flat_map(|zone| [Some(zone.clone()), below(zone, ["dns", "ns"])])
+            .flatten()
+            .collect()
+    }
+
+    /// The names above and at the PTR records. Addresses come in order, so what two neighbours have
+    /// above them comes once.
+    fn reverse_names<'a>(&'a self, index: &'a Index) -> impl Iterator<Item = Name> + 'a {
+        let mut last = Name::root();
+        self.addresses(index, EVERY_ADDRESS)
+            .flat_map(move |address| {
+                let owner = reverse_name(address);
+                let mut names: Vec<Name> = Vec::new();
+                if owner != last
+                    && let Some(zone) = self.zone_of(&owner)
+                {
+                    names.extend(between(&owner, zone).take_while(|name| !last.is_under(name)));
+                    names.push(owner.clone());
+                }
+                last = owner;
+                names
+            })
+    }
+
+    /// The Service's name and all names below it.
+    fn add_group(&self, key: &ObjectKey, group: &Group, names: &mut BTreeSet<Name>) {
+        let ports = group.service.iter().flat_map(|service| &service.ports);
+        names.extend(self.owners(key));
+        self.add_ports(key, ports, names);
+        self.add_slices(key, group, names);
+    }
+
+    fn add_slices(&self, key: &ObjectKey, group: &Group, names: &mut BTreeSet<Name>) {
+        for slice in self.slices(group) {
+            self.add_ports(key, &slice.ports, names);
+            self.add_endpoints(key, slice.endpoints.iter(), names);
+        }
+    }
+
+    fn add_service(
+        &self,
+        index: &Index,
+        key: &ObjectKey,
+        old: Option<&Service>,
+        new: Option<&Service>,
+        names: &mut BTreeSet<Name>,
+    ) {
+        let shape = |service: Option<&Service>| service.map(|service| discriminant(&service.kind));
+        let had: BTreeSet<IpAddr> = addresses(old).copied().collect();
+        let has: BTreeSet<IpAddr> = addresses(new).copied().collect();
+        names.extend(self.owners(key));
+        for service in [old, new].into_iter().flatten() {
+            self.add_ports(key, &service.ports, names);
+        }
+        self.add_pointers(had.symmetric_difference(&has).copied(), names);
+        // Which names its slices have depends on what it is.
+        if shape(old) != shape(new)
+            && let Some(group) = index.group(key)
+        {
+            self.add_slices(key, group, names);
+        }
+    }
+
+    fn add_slice(
+        &self,
+        index: &Index,
+        key: &ObjectKey,
+        old: Option<&Slice>,
+        new: Option<&Slice>,
+        names: &mut BTreeSet<Name>,
+    ) {
+        let differing = differing(old, new);
+        let same_ports = ports(old) == ports(new);
+        if differing.is_empty() && same_ports {
+            return;
+        }
+        self.add_pointers(differing.iter().map(|row| row.address), names);
+        let Some(group) = index.group(key) else {
+            return;
+        };
+        match group.service.as_deref().map(|service| &service.kind) {
+            None | Some(ServiceKind::ExternalName(_)) => return,
+            Some(ServiceKind::Headless) => {
+                names.extend(self.owners(key));
+                self.add_ports(key, ports(old).iter().chain(ports(new)), names);
+            }
+            // Shown only while it has endpoints: the first one brings all its names, the last one
+            // takes them along.
+            Some(ServiceKind::ClusterIp(_)) if self.options.ignore_empty_service => {
+                let after = group.endpoint_count();
+                let before = (after + rows(old).len()).saturating_sub(rows(new).len());
+                if (before == 0) != (after == 0) {
+                    self.add_group(key, group, names);
+                }
+            }
+            Some(ServiceKind::ClusterIp(_)) => {}
+        }
+        if same_ports {
+            self.add_endpoints(key, differing.into_iter(), names);
+        } else {
+            // The SRV records of every endpoint differ.
+            self.add_endpoints(key, rows(old).iter().chain(rows(new)), names);
+        }
+    }
+
+    /// The Service's name in each zone.
+    fn owners(&self, key: &ObjectKey) -> Vec<Name> {
+        self.forward_zones()
+            .filter_map(|zone| service_name(zone, key))
+            .collect()
+    }
+
+    fn add_ports<'a>(
+        &self,
+        key: &ObjectKey,
+        ports: impl IntoIterator<Item = &'a Port>,
+        names: &mut BTreeSet<Name>,
+    ) {
+        let owners = self.owners(key);
+        for port in ports {
+            names.extend(owners.iter().flat_map(|owner| port_names(owner, port)));
+        }
+    }
+
+    fn add_endpoints<'a>(
+        &self,
+        key: &ObjectKey,
+        rows: impl Iterator<Item = &'a EndpointAddress>,
+        names: &mut BTreeSet<Name>,
+    ) {
+        let owners = self.owners(key);
+        for row in rows {
+            let label = endpoint_label(row, self.options.endpoint_pod_names);
+            names.extend(
+                owners
+                    .iter()
+                    .filter_map(|owner| owner.child(label.as_bytes())),
+            );
+        }
+    }
+
+    fn add_pointers(&self, addresses: impl Iterator<Item = IpAddr>, names: &mut BTreeSet<Name>) {
+        for owner in addresses.map(reverse_name) {
+            if let Some(zone) = self.zone_of(&owner) {
+                names.extend(between(&owner, zone));
+                names.insert(owner);
+            }
+        }
+    }
+}
+
+/// The rows that one of the two has and the other has not.
+fn differing<'a>(old: Option<&'a Slice>, new: Option<&'a Slice>) -> Vec<&'a EndpointAddress> {
+    match (old, new) {
+        (Some(old), Some(new)) => old.not_in(new).chain(new.not_in(old)).collect(),
+        (old, new) => rows(old).iter().chain(rows(new)).collect(),
+    }
+}
+
+fn addresses(service: Option<&Service>) -> impl Iterator<Item = &IpAddr> {
+    service.into_iter().flat_map(cluster_ips)
+}
+
+fn rows(slice: Option<&Slice>) -> &[EndpointAddress] {
+    slice.map_or(&[], |slice| &slice.endpoints)
+}
+
+fn ports(slice: Option<&Slice>) -> &[Port] {
+    slice.map_or(&[], |slice| &slice.ports)
+}

@@ -1,0 +1,25 @@
+//! The miss path: from a datagram or stream to a response, `listener -> plugin chain -> upstream`.
+//!
+//! `udp` and `tcp` receive octets, [`query`] judges them, [`chain`] finds the server block and runs its
+//! plugins, [`response`] is what comes back.
+
+pub mod admin;
+pub mod chain;
+pub mod errors;
+pub mod fit;
+pub mod listener;
+pub mod query;
+mod records;
+pub mod response;
+#[cfg(test)]
+pub(crate) mod sample;
+mod tcp;
+mod udp;
+
+pub use admin::{Admin, AdminError, Endpoint, Readiness, Status, Wanted};
+pub use chain::{Chain, Current, Handler, Next, Servers};
+pub use errors::Errors;
+pub use fit::fit;
+pub use listener::{ListenError, Listener, Serving};
+pub use query::{Edns, Header, Parsed, Query, Question, Transport};
+pub use response::Response;

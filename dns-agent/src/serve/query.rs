@@ -1,0 +1,268 @@
+//! From received octets to a [`Query`], or to the header-only error that they deserve
+//! (RFC 1035 4.1, RFC 6891 6.1, RFC 9619).
+//!
+//! Lenient where CoreDNS is: octets behind the last record and counted records that are not there do
+//! no harm. What is cut, points or contradicts itself is FORMERR.
+
+use std::net::SocketAddr;
+use std::ops::Range;
+
+use crate::record::Name;
+use crate::serve::records::{Cut, OPT, Records};
+use crate::serve::response::{self, flag};
+
+/// Octets of a DNS header.
+pub(crate) const HEADER: usize = 12;
+/// The largest response sent over UDP (DNS flag day 2020), and the size our own OPT offers.
+pub const UDP_PAYLOAD: u16 = 1232;
+
+/// How a message travels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transport {
+    /// A datagram.
+    Udp,
+    /// A stream with two octets of length before each message (RFC 7766).
+    Tcp,
+}
+
+/// The first two words of a header, host byte order; the counts have been judged by then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Header {
+    /// The message ID.
+    pub id: u16,
+    /// QR, OPCODE, AA, TC, RD, RA, Z, AD, CD, RCODE, as sent.
+    pub flags: u16,
+}
+
+/// What is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
+    /// The QNAME, folded to lower case.
+    pub name: Name,
+    /// The QTYPE.
+    pub qtype: u16,
+    /// The QCLASS.
+    pub qclass: u16,
+}
+
+/// What a query's OPT says (RFC 6891 6.1.2), options aside: none is acted on, and EDNS is hop by hop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Edns {
+    /// The requestor's UDP payload size, octets, as sent.
+    pub payload: u16,
+    /// The EDNS version; only 0 gets as far as a [`Query`].
+    pub version: u8,
+    /// The DO bit (RFC 3225).
+    pub dnssec_ok: bool,
+}
+
+/// A message that asks one question, and how it came.
+#[derive(Debug, Clone)]
+pub struct Query {
+    octets: Vec<u8>,
+    /// How it came.
+    pub transport: Transport,
+    /// Who sent it.
+    pub client: SocketAddr,
+    /// The header.
+    pub header: Header,
+    /// The only question.
+    pub question: Question,
+    /// The OPT record, where there is one.
+    pub edns: Option<Edns>,
+    /// How often the chain was re-entered to come here; 0 for what a client sent.
+    pub depth: u8,
+}
+
+/// What became of a received message.
+#[derive(Debug)]
+pub enum Parsed {
+    /// Something to answer.
+    Query(Query),
+    /// An error response, ready to be sent.
+    Respond(Vec<u8>),
+    /// Not a query at all: answering it could start a loop.
+    Silence,
+}
+
+impl Query {
+    /// Judges one received message. Never panics, whatever the octets.
+    pub fn parse(octets: Vec<u8>, transport: Transport, client: SocketAddr) -> Parsed {
+        let Some(header) = octets.first_chunk::<HEADER>() else {
+            return Parsed::Silence;
+        };
+        let word = |at: usize| u16::from_be_bytes([header[at], header[at + 1]]);
+        let (qdcount, ancount, nscount, arcount) = (word(4), word(6), word(8), word(10));
+        let header = Header {
+            id: word(0),
+            flags: word(2),
+        };
+        if header.flags & flag::QR != 0 {
+            return Parsed::Silence;
+        }
+        if header.opcode() != 0 {
+            return Parsed::Respond(response::header_only(header, response::NOTIMP));
+        }
+        let formerr = || Parsed::Respond(response::header_only(header, response::FORMERR));
+        if qdcount != 1 || ancount > 1 || nscount > 1 || arcount > 2 {
+            return formerr();
+        }
+        let Some(question) = Question::parse(&octets[HEADER..]) else {
+            return formerr();
+        };
+        let records = Records {
+            octets: &octets,
+            at: HEADER + question.octets(),
+        };
+        let skipped = usize::from(ancount) + usize::from(nscount);
+        let Ok(edns) = edns(records, skipped, usize::from(arcount)) else {
+            return formerr();
+        };
+        let query = Query {
+            octets,
+            transport,
+            client,
+            header,
+            question,
+            edns,
+            depth: 0,
+        };
+        match edns {
+            Some(Edns { version: 1.., .. }) => Parsed::Respond(response::badvers(&query)),
+            _ => Parsed::Query(query),
+        }
+    }
+
+    /// The same client's query for another name: what chasing a CNAME asks the chain. It has no EDNS,
+    /// no size limit, and is one deeper than this one.
+    #[must_use]
+    pub fn derive(&self, name: &Name, qtype: u16) -> Query {
+        let header = Header {
+            id: self.header.id,
+            flags: self.header.flags & (flag::RD | flag::CD),
+        };
+        let mut octets = Vec::with_capacity(HEADER + name.wire().len() + 4);
+        octets.extend(header.id.to_be_bytes());
+        octets.extend(header.flags.to_be_bytes());
+        octets.extend([0, 1, 0, 0, 0, 0, 0, 0]);
+        octets.extend(name.wire());
+        octets.extend(qtype.to_be_bytes());
+        octets.extend(self.question.qclass.to_be_bytes());
+        Query {
+            octets,
+            transport: self.transport,
+            client: self.client,
+            header,
+            question: Question {
+                name: name.clone(),
+                qtype,
+                qclass: self.question.qclass,
+            },
+            edns: None,
+            depth: self.depth.saturating_add(1),
+        }
+    }
+
+    /// The most octets a response to this query may have.
+    pub fn limit(&self) -> usize {
+        match (self.transport, self.edns) {
+            // A derived query's response is read by a plugin, not sent to anyone.
+            _ if self.depth > 0 => usize::from(u16::MAX),
+            (Transport::Tcp, _) => usize::from(u16::MAX),
+            (Transport::Udp, None) => 512,
+            (Transport::Udp, Some(edns)) => usize::from(edns.payload.clamp(512, UDP_PAYLOAD)),
+        }
+    }
+
+    /// The whole message as received.
+    pub fn octets(&self) -> &[u8] {
+        &self.octets
+    }
+
+    /// QNAME, QTYPE and QCLASS as received, the client's letter case kept.
+    pub fn question_octets(&self) -> &[u8] {
+        &self.octets[self.question_range()]
+    }
+
+    /// QNAME as received, root's zero octet included.
+    pub fn qname_octets(&self) -> &[u8] {
+        &self.octets[HEADER..HEADER + self.question.name.wire().len()]
+    }
+
+    fn question_range(&self) -> Range<usize> {
+        HEADER..HEADER + self.question.octets()
+    }
+}
+
+impl Header {
+    /// The OPCODE, 0 to 15; 0 is QUERY.
+    pub fn opcode(self) -> u16 {
+        self.flags >> 11 & 0xf
+    }
+
+    /// RD: the client wants recursion.
+    pub fn recursion_desired(self) -> bool {
+        self.flags & flag::RD != 0
+    }
+}
+
+impl Question {
+    /// Reads a question; `None` where it is cut short or its name has a pointer (there is nothing
+    /// before it to point at).
+    pub(crate) fn parse(octets: &[u8]) -> Option<Self> {
+        let name = Name::from_wire(octets)?;
+        let fields = octets.get(name.wire().len()..)?.first_chunk::<4>()?;
+        Some(Self {
+            name,
+            qtype: u16::from_be_bytes([fields[0], fields[1]]),
+            qclass: u16::from_be_bytes([fields[2], fields[3]]),
+        })
+    }
+
+    /// Its length in a message.
+    pub(crate) fn octets(&self) -> usize {
+        self.name.wire().len() + 4
+    }
+}
+
+/// The OPT among `additional` records behind `skipped` others. An error is a record that is cut, a
+/// second OPT, or an OPT that is not the root's or whose options do not add up (RFC 6891 6.1.1).
+fn edns(mut records: Records<'_>, skipped: usize, additional: usize) -> Result<Option<Edns>, Cut> {
+    for _ in 0..skipped {
+        records.next_record()?;
+    }
+    let mut found = None;
+    for _ in 0..additional {
+        let Some(record) = records.next_record()? else {
+            break;
+        };
+        if record.rtype != OPT {
+            continue;
+        }
+        if found.is_some() || !record.owner_is_root || !options_add_up(record.rdata) {
+            return Err(Cut);
+        }
+        let [_, version, flags, _] = record.ttl.to_be_bytes();
+        found = Some(Edns {
+            payload: record.class,
+            version,
+            dnssec_ok: flags & 0x80 != 0,
+        });
+    }
+    Ok(found)
+}
+
+fn options_add_up(mut rdata: &[u8]) -> bool {
+    while let Some((head, tail)) = rdata.split_first_chunk::<4>() {
+        let length = usize::from(u16::from_be_bytes([head[2], head[3]]));
+        let Some(rest) = tail.get(length..) else {
+            return false;
+        };
+        rdata = rest;
+    }
+    rdata.is_empty()
+}
+
+#[cfg(test)]
+#[path = "query_tests.rs"]
+mod tests;

@@ -1,0 +1,210 @@
+//! ARENA: pages of immutable records, and NAMES: which record a name has.
+//!
+//! A record is written once, in a slot that no program can reach, and then published by its
+//! reference in NAMES. It is never changed in place; its slot is reused only after an RCU grace
+//! period. So no reader ever sees half a record. A reader may still follow a reference that NAMES
+//! has just given to another name (the kernel reuses hash elements at once): then the key or the name in
+//! the record differ, and the query is passed.
+//!
+//! ```text
+//! octet 0   key of the name                         u64
+//!       8   name_len zone zone_len flags sets       u8 x 5, padding
+//!      16   the name, folded, wire form, padded with zeros to a multiple of 8
+//!       .   one `Set` of 16 octets per type
+//!       .   the resource records of each set, starting at even offsets
+//! ```
+
+use crate::bound;
+
+/// Octets of a page in which records may start.
+pub const PAGE: usize = 256 * 1024;
+/// Octets after them, so that a masked offset plus any masked length stays inside.
+pub const SLACK: usize = 16 * 1024;
+/// The longest record, octets.
+pub const RECORD_MAX: usize = 8192;
+/// How many pages ARENA can hold.
+pub const PAGES: usize = 4096;
+/// The longest body of an answer, octets: the limit of a response less header and shortest question.
+pub const BODY_MAX: usize = 1232 - 12 - 5;
+
+/// One page: the value of an inner map.
+#[repr(C, align(8))]
+pub struct Page(pub [u8; PAGE + SLACK]);
+
+/// The value of NAMES. Programs read `at` alone; the rest is for a person with bpftool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(C)]
+pub struct NameEntry {
+    /// Where the record is: page << 15 | offset / 8.
+    pub at: u32,
+    /// Length of the name in wire form, octets.
+    pub name_len: u8,
+    /// Slot of its zone in ZONES.
+    pub zone: u8,
+    /// How many types it has records of; 0 is an empty non-terminal.
+    pub sets: u8,
+    /// See [`flag`].
+    pub flags: u8,
+    /// The name's first labels as text, dots between them, cut to fit and padded with zeros.
+    pub text: [u8; 40],
+}
+
+const _: () = assert!(size_of::<NameEntry>() == 48);
+
+/// Bits of a record's `flags`.
+pub mod flag {
+    /// The order of addresses is drawn anew for each answer.
+    pub const SHUFFLE: u8 = 1;
+    /// The name is an alias (CNAME): types that it has no set of pass.
+    pub const ALIAS: u8 = 2;
+    /// The name is its zone's apex: SOA has an answer.
+    pub const APEX: u8 = 4;
+}
+
+/// The record that a reference leads to.
+#[derive(Clone, Copy)]
+pub struct Record<'a> {
+    page: &'a Page,
+    offset: usize,
+}
+
+/// The records of one type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(C)]
+pub struct Set {
+    /// RR type, host order.
+    pub rtype: u16,
+    /// Where the octets are, from the record's start.
+    pub offset: u16,
+    /// How many octets; 0: too many to be held, the query passes.
+    pub len: u16,
+    /// ANCOUNT.
+    pub answers: u16,
+    /// ARCOUNT, OPT not counted.
+    pub additional: u16,
+    /// The octets' sum, as [`crate::checksum::of`] gives it.
+    pub sum: u16,
+    /// Octets per resource record of an address set whose order may be drawn, else 0. A set of more than
+    /// [`SHUFFLED`](crate::order::SHUFFLED) addresses lies there twice in a row.
+    pub stride: u16,
+    /// Zero.
+    pub reserved: u16,
+}
+
+const _: () = assert!(size_of::<Set>() == 16);
+
+/// The fixed part of a record, words 0 and 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Head {
+    /// Length of the name in wire form, 1 to 255.
+    pub name_len: usize,
+    /// Slot of the zone in ZONES.
+    pub zone: usize,
+    /// Length of the zone's name in wire form: where SOA's owner is in the question.
+    pub zone_len: usize,
+    /// See [`flag`].
+    pub flags: u8,
+    /// How many sets follow the name.
+    pub sets: usize,
+}
+
+impl Head {
+    /// Word 1 of a record.
+    #[inline(always)]
+    pub fn to_word(self) -> u64 {
+        self.name_len as u64
+            | (self.zone as u64) << 8
+            | (self.zone_len as u64) << 16
+            | u64::from(self.flags) << 24
+            | (self.sets as u64) << 32
+    }
+
+    /// From word 1 of a record.
+    #[inline(always)]
+    pub fn from_word(word: u64) -> Self {
+        let octet = |at: u32| (word >> at & 0xff) as usize;
+        Self {
+            name_len: octet(0),
+            zone: octet(8),
+            zone_len: octet(16),
+            flags: octet(24) as u8,
+            sets: octet(32),
+        }
+    }
+}
+
+impl<'a> Record<'a> {
+    /// The record at `at`'s offset in `page`.
+    #[inline(always)]
+    pub fn new(page: &'a Page, at: u32) -> Self {
+        let offset = bound::mask::<{ PAGE - 8 }>((at as usize & 0x7fff) << 3);
+        Self { page, offset }
+    }
+
+    /// The key of the name.
+    #[inline(always)]
+    pub fn key(&self) -> u64 {
+        self.word(0)
+    }
+
+    /// The fixed part.
+    #[inline(always)]
+    pub fn head(&self) -> Head {
+        Head::from_word(self.word(1))
+    }
+
+    /// Word `i` of the name, `i` < 32.
+    #[inline(always)]
+    pub fn name(&self, i: usize) -> u64 {
+        self.word(2 + i)
+    }
+
+    /// Set `i` of a record whose name is `name_len` octets long.
+    #[inline(always)]
+    pub fn set(&self, name_len: usize, i: usize) -> Set {
+        let at = 16 + (name_len + 7 & !7) + i * 16;
+        let word = |k| self.word_at(bound::mask::<{ RECORD_MAX - 8 }>(at) + k);
+        let (low, high) = (word(0), word(8));
+        Set {
+            rtype: low as u16,
+            offset: (low >> 16) as u16,
+            len: (low >> 32) as u16,
+            answers: (low >> 48) as u16,
+            additional: high as u16,
+            sum: (high >> 16) as u16,
+            stride: (high >> 32) as u16,
+            reserved: (high >> 48) as u16,
+        }
+    }
+
+    /// Where a set's octets start: a pointer with at least 8 KiB behind it, as far as the verifier
+    /// and the page's slack are concerned.
+    #[inline(always)]
+    pub fn octets(&self, offset: usize) -> *const u8 {
+        let offset = bound::mask::<{ RECORD_MAX - 1 }>(offset);
+        // SAFETY: `self.offset` is below PAGE, `offset` below RECORD_MAX, and SLACK is twice that.
+        unsafe { self.page.0.as_ptr().add(self.offset).add(offset) }
+    }
+
+    #[inline(always)]
+    fn word(&self, i: usize) -> u64 {
+        self.word_at(i * 8)
+    }
+
+    /// The word at `at` octets from the record's start, `at` <= RECORD_MAX + 8.
+    #[inline(always)]
+    fn word_at(&self, at: usize) -> u64 {
+        debug_assert!(at <= RECORD_MAX);
+        // SAFETY: `self.offset` is below PAGE and `at` at most RECORD_MAX + 8, within SLACK. Records are
+        // written before they are published and not changed afterwards.
+        unsafe {
+            self.page
+                .0
+                .as_ptr()
+                .add(self.offset)
+                .add(at)
+                .cast::<u64>()
+                .read_unaligned()
+        }
+    }
+}

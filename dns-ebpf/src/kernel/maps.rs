@@ -1,0 +1,136 @@
+//! The maps, and what is held in them as the responder sees it.
+
+use aya_ebpf::Global;
+use aya_ebpf::bindings::{BPF_F_MMAPABLE, BPF_F_NO_PREALLOC};
+use aya_ebpf::btf_maps::{Array, ArrayOfMaps, HashMap, PerCpuArray};
+use aya_ebpf::helpers::bpf_get_prandom_u32;
+use aya_ebpf::macros::btf_map;
+use dns_ebpf::arena::{NameEntry, PAGES, Page, Record};
+use dns_ebpf::destination::Destination;
+use dns_ebpf::fold::Seed;
+use dns_ebpf::outcome::{Hook, OUTCOMES as PER_HOOK, Outcome};
+use dns_ebpf::respond::Store;
+use dns_ebpf::scratch::Scratch;
+use dns_ebpf::settings::Settings;
+use dns_ebpf::zone::Zones;
+
+const MMAPABLE: usize = BPF_F_MMAPABLE as usize;
+const NO_PREALLOC: usize = BPF_F_NO_PREALLOC as usize;
+
+/// Name key -> where its record is. Grows with what is held; the agent sets the ceiling.
+#[btf_map]
+static NAMES: HashMap<u64, NameEntry, 1, NO_PREALLOC> = HashMap::new();
+
+/// Page number -> the page, in an array of one.
+#[btf_map]
+static ARENA: ArrayOfMaps<Array<Page, 1, MMAPABLE>, PAGES> = ArrayOfMaps::new();
+
+/// The cuts of the namespace.
+#[btf_map]
+static ZONES: Array<Zones, 1, MMAPABLE> = Array::new();
+
+/// What the agent says while we run.
+#[btf_map]
+static SETTINGS: Array<Settings, 1, MMAPABLE> = Array::new();
+
+/// Whom we answer for; the value is 1.
+#[btf_map]
+static DESTINATIONS: HashMap<Destination, u32, 256, NO_PREALLOC> = HashMap::new();
+
+/// hook * 64 + outcome -> datagrams.
+#[btf_map]
+static OUTCOMES: PerCpuArray<u64, { PER_HOOK * Hook::ALL.len() }> = PerCpuArray::new();
+
+/// One per hook: a datagram may meet both in one softirq, but never at once.
+#[btf_map]
+static SCRATCH: PerCpuArray<Scratch, 1> = PerCpuArray::new();
+
+/// The secret start of keys, set at load.
+#[unsafe(no_mangle)]
+static SEED_START: Global<u64> = Global::new(0);
+/// The secret factor of keys, set at load.
+#[unsafe(no_mangle)]
+static SEED_FACTOR: Global<u64> = Global::new(1);
+/// 1: look and count, but pass everything. Set at load.
+#[unsafe(no_mangle)]
+static OBSERVE: Global<u32> = Global::new(0);
+
+/// What keys are made with.
+#[inline(always)]
+pub(super) fn seed() -> Seed {
+    Seed {
+        start: SEED_START.load(),
+        factor: SEED_FACTOR.load(),
+    }
+}
+
+/// Whether answers are counted but not given.
+#[inline(always)]
+pub(super) fn observing() -> bool {
+    OBSERVE.load() != 0
+}
+
+/// Whether an address and port are ours to answer for.
+#[inline(always)]
+pub(super) fn is_ours(destination: &Destination) -> bool {
+    DESTINATIONS.get_ptr(destination).is_some()
+}
+
+/// The settings; each field is to be read as volatile.
+#[inline(always)]
+pub(super) fn settings() -> Option<*const Settings> {
+    SETTINGS.get_ptr(0)
+}
+
+/// This CPU's working memory.
+#[inline(always)]
+pub(super) fn scratch() -> Option<&'static mut Scratch> {
+    // SAFETY: a CPU runs one of our programs at a time: both hooks are in softirq context, which does
+    // not nest.
+    SCRATCH
+        .get_ptr_mut(0)
+        .map(|scratch| unsafe { &mut *scratch })
+}
+
+/// Counts a verdict.
+#[inline(always)]
+pub(super) fn count(hook: Hook, outcome: Outcome) {
+    if let Some(counter) = OUTCOMES.get_ptr_mut(outcome.index(hook)) {
+        // SAFETY: per CPU, and see `scratch`.
+        unsafe { *counter += 1 };
+    }
+}
+
+/// NAMES, ARENA and ZONES.
+pub(super) struct Held {
+    pub(super) settings: *const Settings,
+}
+
+impl Store for Held {
+    #[inline(always)]
+    fn find(&self, key: u64) -> Option<Record<'_>> {
+        let entry = NAMES.get_ptr(key)?;
+        // SAFETY: the element may be given to another name while we read; `at` is one aligned word, and the
+        // record says whose it is.
+        let at = unsafe { (&raw const (*entry).at).read_volatile() };
+        let page = ARENA.get_value(at >> 15, &0)?;
+        Some(Record::new(page, at))
+    }
+
+    #[inline(always)]
+    fn zones(&self) -> Option<&Zones> {
+        ZONES.get(0)
+    }
+
+    #[inline(always)]
+    fn epoch(&self) -> u64 {
+        // SAFETY: the map's value lives as long as the program.
+        unsafe { (&raw const (*self.settings).epoch).read_volatile() }
+    }
+
+    #[inline(always)]
+    fn draw(&self) -> u32 {
+        // SAFETY: a helper without arguments.
+        unsafe { bpf_get_prandom_u32() }
+    }
+}

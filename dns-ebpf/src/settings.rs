@@ -1,0 +1,20 @@
+//! SETTINGS: what the agent tells the programs while they run.
+
+/// The value of SETTINGS, one element, written by the agent through a shared mapping.
+///
+/// Each field is one aligned word, so that a reader never sees half of it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Settings {
+    /// CLOCK_MONOTONIC_COARSE, nanoseconds, past which everything passes: the agent moves it on
+    /// every second, and a killed or stopped one does not.
+    pub deadline: u64,
+    /// Odd while NAMES or ZONES are being changed, and different afterwards. A denial that began and
+    /// ended under the same even number saw all of NAMES: the kernel's hash map may miss an element
+    /// that is being replaced.
+    pub epoch: u64,
+    /// Zero.
+    pub reserved: [u64; 6],
+}
+
+const _: () = assert!(size_of::<Settings>() == 64);

@@ -1,0 +1,125 @@
+//! ZONES: where the namespace is cut, and what may be denied below each cut.
+//!
+//! A name that NAMES does not hold is denied only by the longest zone that it is under. All zones of
+//! the servers that could be asked are listed, also those that the kernel leaves alone: their names
+//! pass (RFC 1034 4.3.2, step 2: the *nearest* zone).
+
+use crate::bound;
+use crate::scratch::Scratch;
+
+/// How many zones are held; more are refused by the agent.
+pub const ZONES: usize = 32;
+/// Octets of a zone's name that are compared, from its end: 32 nibbles below `ip6.arpa` fit.
+pub const SUFFIX: usize = 96;
+/// The same in words.
+pub const WORDS: usize = SUFFIX / 8;
+
+/// Bits of [`Zone::flags`].
+pub mod flag {
+    /// The slot is in use.
+    pub const USED: u32 = 1;
+    /// Its names are ours to answer; without it all below the cut passes.
+    pub const SERVED: u32 = 2;
+    /// NAMES holds every name that exists in the zone: absence is knowledge.
+    pub const COMPLETE: u32 = 4;
+    /// A name that is not there goes to the next plugin: NODATA, but never NXDOMAIN.
+    pub const FALLTHROUGH: u32 = 8;
+    /// Names below are made by a rule, not held (`pods insecure`).
+    pub const PODS: u32 = 16;
+}
+
+/// One cut.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct Zone {
+    /// The last 96 octets of the folded name, right-aligned: the root's zero is the last octet.
+    pub suffix: [u64; WORDS],
+    /// All ones where `suffix` counts.
+    pub mask: [u64; WORDS],
+    /// Length of the name in wire form.
+    pub len: u32,
+    /// See [`flag`].
+    pub flags: u32,
+    /// SOA SERIAL: the time of the zone's last change, seconds since 1970.
+    pub serial: u32,
+    /// TTL of the SOA record and its MINIMUM, seconds.
+    pub ttl: u32,
+}
+
+impl Zone {
+    /// A slot that is not in use.
+    pub const EMPTY: Zone = Zone {
+        suffix: [0; WORDS],
+        mask: [0; WORDS],
+        len: 0,
+        flags: 0,
+        serial: 0,
+        ttl: 0,
+    };
+
+    /// A cut at `name` (folded, wire form).
+    ///
+    /// A name of more than 96 octets is compared by its end alone, and more than its own names
+    /// match: give it no `SERVED`, so that they pass.
+    pub fn new(name: &[u8], flags: u32, serial: u32, ttl: u32) -> Self {
+        let mut octets = [0; SUFFIX];
+        let mut ones = [0; SUFFIX];
+        let kept = &name[name.len().saturating_sub(SUFFIX)..];
+        octets[SUFFIX - kept.len()..].copy_from_slice(kept);
+        ones[SUFFIX - kept.len()..].fill(0xff);
+        let words = |octets: &[u8; SUFFIX]| {
+            core::array::from_fn(|i| bound::read::<u64, { SUFFIX - 8 }, SUFFIX>(octets, i * 8))
+        };
+        let (suffix, mask) = (words(&octets), words(&ones));
+        Self {
+            suffix,
+            mask,
+            len: name.len() as u32,
+            flags,
+            serial,
+            ttl,
+        }
+    }
+}
+
+/// The value of ZONES: the slots, longest name first.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct Zones {
+    /// The cuts; the first unused slot ends the list.
+    pub zone: [Zone; ZONES],
+}
+
+impl Zones {
+    /// The slot `index`, or the last one.
+    #[inline(always)]
+    pub fn slot(&self, index: usize) -> &Zone {
+        const { assert!(ZONES.is_power_of_two()) };
+        // SAFETY: the mask keeps the index below ZONES.
+        unsafe { self.zone.get_unchecked(bound::mask::<{ ZONES - 1 }>(index)) }
+    }
+
+    /// The longest zone that the name in `scratch` ends in, octet for octet. Whether that is at a label
+    /// boundary is for the caller to see.
+    #[inline(always)]
+    pub fn find(&self, scratch: &Scratch, name_len: usize) -> Option<&Zone> {
+        let mut tail = [0u64; WORDS];
+        for (i, word) in tail.iter_mut().enumerate() {
+            *word = scratch.name_end(name_len, i);
+        }
+        for index in 0..ZONES {
+            let zone = &self.zone[index];
+            if zone.flags & flag::USED == 0 {
+                return None;
+            }
+            let mut difference = 0;
+            for i in 0..WORDS {
+                difference |= (tail[i] & zone.mask[i]) ^ zone.suffix[i];
+            }
+            if difference == 0 && zone.len as usize <= name_len {
+                return Some(zone);
+            }
+        }
+        None
+    }
+}

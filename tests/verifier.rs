@@ -1,0 +1,31 @@
+//! What the verifier had to do for each program: printed, and bounded (`datapath.md`'s 100,000 is where old kernels
+//! take long).
+
+use dns_agent::kernel::object::{self, Constants};
+use dns_ebpf::fold::Seed;
+
+#[test]
+fn programs_load_within_a_budget_of_instructions() {
+    let constants = Constants {
+        seed: Seed {
+            start: 1,
+            factor: 3,
+        },
+        observe: false,
+        log_level: 0,
+        names: 1000,
+    };
+    let mut ebpf = object::load(&constants).unwrap();
+    for (name, info) in [
+        (object::TC, object::tc(&mut ebpf).unwrap().info().unwrap()),
+        (object::XDP, object::xdp(&mut ebpf).unwrap().info().unwrap()),
+    ] {
+        let count = info.verified_instruction_count().unwrap();
+        println!(
+            "{name}: {count} instructions verified, {} octets translated, {} octets of machine code",
+            info.size_translated().unwrap_or(0),
+            info.size_jitted()
+        );
+        assert!(count < 500_000, "{name}: {count} instructions");
+    }
+}
