@@ -6,8 +6,8 @@ use super::{expect_none, files, text};
 const MAX_LINES: usize = 500;
 
 /// Names that say nothing about what is inside.
-const EMPTY_NAMES: [&str; 8] = [
-    "utils", "util", "helpers", "helper", "common", "manager", "misc", "shared",
+const EMPTY_NAMES: [&str; 7] = [
+    "utils", "util", "helpers", "helper", "common", "manager", "misc",
 ];
 
 /// Absolute paths that exist on somebody's machine only. Split, so that this file does not have them.

@@ -26,7 +26,14 @@ const RULES: [Rule; 6] = [
     },
     Rule {
         module: "record",
-        imports: Imports::Only(&["k8s::object", "plugin"]),
+        // Objects and the index over them; neither the watch nor the connection.
+        imports: Imports::Only(&[
+            "k8s::object",
+            "k8s::slice",
+            "k8s::index",
+            "k8s::Verb",
+            "plugin",
+        ]),
     },
     Rule {
         module: "corefile",
