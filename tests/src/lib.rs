@@ -1,7 +1,7 @@
 //! The harness of the privileged tests.
 
+pub mod api_server;
 pub mod attacher;
 pub mod netns;
 pub mod programs;
 pub mod testbed;
-pub mod api_server;
