@@ -1,5 +1,6 @@
 //! The KernDNS node agent: modules in the order in which data flows.
 
+pub mod cli;
 pub mod corefile;
 pub mod k8s;
 pub mod kernel;
