@@ -1,6 +1,7 @@
 //! The KernDNS node agent: modules in the order in which data flows.
 
 pub mod answer;
+pub mod cli;
 pub mod cluster;
 pub mod corefile;
 pub mod k8s;
@@ -9,4 +10,5 @@ pub mod map;
 pub mod metrics;
 pub mod plugin;
 pub mod record;
+pub mod run;
 pub mod serve;

@@ -1,2 +1,37 @@
 //! `kerndns`: the command line.
-fn main() {}
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use dns_agent::cli::{Cli, Command};
+use dns_agent::{corefile, run};
+use tracing_subscriber::EnvFilter;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
+    let result = match cli.command {
+        Command::Run(args) => run::run(*args),
+        Command::Check(args) => {
+            let (text, is_fine) = corefile::check(args.corefile.as_deref());
+            print!("{text}");
+            return if is_fine {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            };
+        }
+        Command::Dump(_) => Ok(()),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

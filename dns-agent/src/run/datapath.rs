@@ -14,6 +14,7 @@ use dns_ebpf::fold::Seed;
 use crate::kernel::attach::Programs;
 use crate::kernel::capabilities;
 use crate::kernel::object::{self, Constants};
+use crate::map::MapFault;
 use crate::map::arena::{ARENA, Arena};
 use crate::map::destinations::{DESTINATIONS, Destinations};
 use crate::map::held::Held;
@@ -21,7 +22,6 @@ use crate::map::names::{NAMES, Names};
 use crate::map::outcomes::{OUTCOMES, Outcomes};
 use crate::map::settings::{SETTINGS, SettingsMap};
 use crate::map::zones::{ZONES, ZonesMap};
-use crate::map::MapFault;
 
 /// How often the deadline is moved on.
 const HEARTBEAT: Duration = Duration::from_secs(1);
@@ -38,7 +38,10 @@ pub(super) struct Datapath {
 
 /// A secret for this run.
 pub(super) fn seed() -> Seed {
-    Seed { start: rand::random(), factor: rand::random::<u64>() | 1 }
+    Seed {
+        start: rand::random(),
+        factor: rand::random::<u64>() | 1,
+    }
 }
 
 impl Datapath {
@@ -61,7 +64,16 @@ impl Datapath {
         let alive = Arc::new(AtomicBool::new(true));
         heartbeat(Arc::clone(&settings), Arc::clone(&alive)).context("cannot start a thread")?;
         let outcomes = Some(outcomes);
-        Ok((Self { ebpf, destinations, outcomes, settings, alive }, held))
+        Ok((
+            Self {
+                ebpf,
+                destinations,
+                outcomes,
+                settings,
+                alive,
+            },
+            held,
+        ))
     }
 
     /// Handles on the programs, to attach them.
@@ -85,7 +97,9 @@ fn heartbeat(settings: Arc<SettingsMap>, alive: Arc<AtomicBool>) -> std::io::Res
             thread::sleep(HEARTBEAT);
         }
     };
-    thread::Builder::new().name("heartbeat".into()).spawn(beat)?;
+    thread::Builder::new()
+        .name("heartbeat".into())
+        .spawn(beat)?;
     Ok(())
 }
 

@@ -54,11 +54,19 @@ impl Collector for Names {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
         let (held, missing, octets) = {
             let cluster = self.0.read();
-            (cluster.held().len(), cluster.missing(), cluster.held().octets_taken())
+            (
+                cluster.held().len(),
+                cluster.missing(),
+                cluster.held().octets_taken(),
+            )
         };
         for (name, help, value) in [
             ("names", "Names that are held", held),
-            ("names_missing", "Names for which there was no room", missing),
+            (
+                "names_missing",
+                "Names for which there was no room",
+                missing,
+            ),
             ("record_octets", "Memory taken by records", octets),
         ] {
             let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
@@ -81,7 +89,9 @@ impl Collector for Attachments {
         let attached: Family<HookLabel, Gauge> = Family::default();
         let failures: Family<HookLabel, Gauge> = Family::default();
         for hook in [Hook::Tc, Hook::Xdp] {
-            let label = HookLabel { hook: hook.as_str() };
+            let label = HookLabel {
+                hook: hook.as_str(),
+            };
             let count = i64::try_from(self.0.count(hook)).unwrap_or(i64::MAX);
             attached.get_or_create(&label).set(count);
             let count = i64::try_from(self.0.failures(hook)).unwrap_or(i64::MAX);

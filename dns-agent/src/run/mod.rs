@@ -40,8 +40,12 @@ const DRAIN: Duration = Duration::from_secs(5);
 
 /// Runs until SIGTERM or SIGINT.
 pub fn run(args: RunArgs) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    runtime.context("cannot start the runtime")?.block_on(Agent::run(args))
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
+    runtime
+        .context("cannot start the runtime")?
+        .block_on(Agent::run(args))
 }
 
 struct Agent {
@@ -110,10 +114,21 @@ impl Agent {
         let mut serving = Serving::new(status.metrics.responses());
         let own = own_addresses(&config, &args)?;
         let instances = cluster.write().configure(&config, &own).to_vec();
-        serving.set(&config, &args.listen, &instances, &cluster).await?;
+        serving
+            .set(&config, &args.listen, &instances, &cluster)
+            .await?;
         let wanted = wanted(&config, &args);
         let admin = Admin::start(&wanted, &status)?;
-        let mut agent = Self { args, config, cluster, datapath, serving, status, admin, wanted };
+        let mut agent = Self {
+            args,
+            config,
+            cluster,
+            datapath,
+            serving,
+            status,
+            admin,
+            wanted,
+        };
         agent.export_outcomes();
         agent.set_destinations();
         Ok(agent)
@@ -142,20 +157,25 @@ impl Agent {
     }
 
     fn export_outcomes(&mut self) {
-        let Some(outcomes) = self.datapath.as_mut().and_then(|datapath| datapath.outcomes.take())
+        let Some(outcomes) = self
+            .datapath
+            .as_mut()
+            .and_then(|datapath| datapath.outcomes.take())
         else {
             return;
         };
-        self.status.metrics.kernel_outcomes(move || match outcomes.read() {
-            Ok(counts) => counts
-                .into_iter()
-                .map(|(hook, outcome, count)| (hook.label(), outcome.label(), count))
-                .collect(),
-            Err(error) => {
-                tracing::warn!("{error}");
-                Vec::new()
-            }
-        });
+        self.status
+            .metrics
+            .kernel_outcomes(move || match outcomes.read() {
+                Ok(counts) => counts
+                    .into_iter()
+                    .map(|(hook, outcome, count)| (hook.label(), outcome.label(), count))
+                    .collect(),
+                Err(error) => {
+                    tracing::warn!("{error}");
+                    Vec::new()
+                }
+            });
     }
 
     /// Starts to follow the objects.
@@ -179,7 +199,9 @@ impl Agent {
     /// Starts to attach the programs; sending on the first value, or dropping it, detaches them.
     fn attach(&mut self) -> Result<(oneshot::Sender<()>, Option<JoinHandle<()>>)> {
         let (detach, detached) = oneshot::channel();
-        let Some(datapath) = &mut self.datapath else { return Ok((detach, None)) };
+        let Some(datapath) = &mut self.datapath else {
+            return Ok((detach, None));
+        };
         let attacher = Attacher::new(datapath.programs()?, self.args.plan()?)?;
         metering::attached(&self.status.metrics, attacher.attached());
         let task = tokio::spawn(async move {
@@ -187,7 +209,9 @@ impl Agent {
                 let _: Result<(), _> = detached.await;
             };
             if let Err(error) = attacher.run(shutdown).await {
-                tracing::error!("{error}; the kernel answers nothing until kerndns is started again");
+                tracing::error!(
+                    "{error}; the kernel answers nothing until kerndns is started again"
+                );
             }
         });
         Ok((detach, Some(task)))
@@ -207,7 +231,9 @@ impl Agent {
     }
 
     fn set_destinations(&mut self) {
-        let Some(datapath) = &mut self.datapath else { return };
+        let Some(datapath) = &mut self.datapath else {
+            return;
+        };
         let (listen, ips) = (&self.args.listen, &self.args.service_ip);
         let wanted = serving::destinations(&self.config, listen, ips, &self.cluster.read());
         match datapath.destinations.set(&wanted) {
@@ -234,7 +260,9 @@ impl Agent {
         let wanted = wanted(&config, &self.args);
         if format!("{wanted:?}") != format!("{:?}", self.wanted) {
             // One address cannot be held twice, so the old one goes first.
-            std::mem::replace(&mut self.admin, Admin::start(&[], &self.status)?).stop().await;
+            std::mem::replace(&mut self.admin, Admin::start(&[], &self.status)?)
+                .stop()
+                .await;
             match Admin::start(&wanted, &self.status) {
                 Ok(admin) => (self.admin, self.wanted) = (admin, wanted),
                 Err(error) => {
@@ -243,11 +271,18 @@ impl Agent {
                 }
             }
         }
-        for warning in config.warnings.iter().filter(|new| !self.config.warnings.contains(new)) {
+        for warning in config
+            .warnings
+            .iter()
+            .filter(|new| !self.config.warnings.contains(new))
+        {
             tracing::warn!("{warning}");
         }
         let instances = self.cluster.write().configure(&config, &own).to_vec();
-        let set = self.serving.set(&config, &self.args.listen, &instances, &self.cluster).await;
+        let set = self
+            .serving
+            .set(&config, &self.args.listen, &instances, &self.cluster)
+            .await;
         if let Err(error) = set {
             self.cluster.write().configure(&self.config, &own);
             return Err(error);
@@ -268,8 +303,15 @@ impl Agent {
             datapath.stand_down();
         }
         self.status.ready.set("shutdown", false);
-        let health = self.config.servers.iter().filter_map(|server| server.health.as_ref());
-        let lameduck = health.map(|health| health.lameduck).max().unwrap_or_default();
+        let health = self
+            .config
+            .servers
+            .iter()
+            .filter_map(|server| server.health.as_ref());
+        let lameduck = health
+            .map(|health| health.lameduck)
+            .max()
+            .unwrap_or_default();
         if !lameduck.is_zero() {
             tracing::info!("answering for {lameduck:?} more (lameduck)");
             tokio::time::sleep(lameduck).await;
@@ -301,7 +343,11 @@ fn own_addresses(config: &Config, args: &RunArgs) -> Result<Vec<IpAddr>> {
 fn wanted(config: &Config, args: &RunArgs) -> Vec<Wanted> {
     let mut wanted = Vec::new();
     let mut add = |plugin, address: &String, endpoint| {
-        wanted.push(Wanted { plugin, address: address.clone(), endpoints: vec![endpoint] });
+        wanted.push(Wanted {
+            plugin,
+            address: address.clone(),
+            endpoints: vec![endpoint],
+        });
     };
     for server in &config.servers {
         if let Some(health) = &server.health {
@@ -317,7 +363,11 @@ fn wanted(config: &Config, args: &RunArgs) -> Vec<Wanted> {
     }
     if let Some(address) = args.metrics {
         let endpoints = vec![Endpoint::Health, Endpoint::Ready, Endpoint::Metrics];
-        wanted.push(Wanted { plugin: "--metrics", address: address.to_string(), endpoints });
+        wanted.push(Wanted {
+            plugin: "--metrics",
+            address: address.to_string(),
+            endpoints,
+        });
     }
     wanted
 }

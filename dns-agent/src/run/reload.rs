@@ -25,7 +25,9 @@ impl Reload {
 
     /// Waits for a Corefile that says something other than `current`. Never, without `reload`.
     pub(super) async fn next(&mut self, current: &Config) -> Config {
-        let Some(path) = self.path.clone() else { return std::future::pending().await };
+        let Some(path) = self.path.clone() else {
+            return std::future::pending().await;
+        };
         if current.servers.iter().all(|server| server.reload.is_none()) {
             return std::future::pending().await;
         }
@@ -48,7 +50,9 @@ impl Reload {
             Err(error) => {
                 let what = error.to_string();
                 if self.said.as_ref() != Some(&what) {
-                    tracing::error!("the changed Corefile is not in force, the last good one stays: {what}");
+                    tracing::error!(
+                        "the changed Corefile is not in force, the last good one stays: {what}"
+                    );
                     self.said = Some(what);
                 }
                 None

@@ -29,7 +29,10 @@ pub(super) struct Serving {
 impl Serving {
     /// None yet.
     pub(super) fn new(responses: Responses) -> Self {
-        Self { sockets: BTreeMap::new(), responses }
+        Self {
+            sockets: BTreeMap::new(),
+            responses,
+        }
     }
 
     /// Opens what is missing, puts the chains of `config` in force, and closes what is no longer wanted. Fails
@@ -49,7 +52,10 @@ impl Serving {
             chains.insert(address, servers(&blocks, instances, cluster, &own)?);
         }
         let mut fresh = Vec::new();
-        for &address in addresses.iter().filter(|address| !self.sockets.contains_key(address)) {
+        for &address in addresses
+            .iter()
+            .filter(|address| !self.sockets.contains_key(address))
+        {
             fresh.push((address, Listener::bind(address)?));
         }
         for (address, servers) in chains {
@@ -63,8 +69,12 @@ impl Serving {
                 self.sockets.insert(address, (socket, current));
             }
         }
-        let gone: Vec<SocketAddr> =
-            self.sockets.keys().filter(|address| !addresses.contains(address)).copied().collect();
+        let gone: Vec<SocketAddr> = self
+            .sockets
+            .keys()
+            .filter(|address| !addresses.contains(address))
+            .copied()
+            .collect();
         for address in gone {
             if let Some((socket, _)) = self.sockets.remove(&address) {
                 tracing::info!("no longer answering at {address}");
@@ -77,7 +87,8 @@ impl Serving {
     /// Stops listening and lets queries under way end.
     pub(super) async fn stop(&mut self, drain: Duration) {
         let sockets = std::mem::take(&mut self.sockets);
-        futures::future::join_all(sockets.into_values().map(|(socket, _)| socket.stop(drain))).await;
+        futures::future::join_all(sockets.into_values().map(|(socket, _)| socket.stop(drain)))
+            .await;
     }
 }
 
@@ -120,8 +131,14 @@ fn bound(server: &Server) -> Result<Vec<IpAddr>> {
 fn interface(name: &str) -> Result<Vec<IpAddr>> {
     let all = getifaddrs().context("cannot list the addresses of interfaces")?;
     let ip = |address: nix::sys::socket::SockaddrStorage| {
-        let v4 = address.as_sockaddr_in().map(|address| IpAddr::V4(address.ip()));
-        v4.or_else(|| address.as_sockaddr_in6().map(|address| IpAddr::V6(address.ip())))
+        let v4 = address
+            .as_sockaddr_in()
+            .map(|address| IpAddr::V4(address.ip()));
+        v4.or_else(|| {
+            address
+                .as_sockaddr_in6()
+                .map(|address| IpAddr::V6(address.ip()))
+        })
     };
     let ips: Vec<IpAddr> = all
         .filter(|entry| entry.interface_name == name)
@@ -137,7 +154,11 @@ fn interface(name: &str) -> Result<Vec<IpAddr>> {
 }
 
 /// The server blocks that answer at an address of ours.
-fn blocks_at<'a>(config: &'a Config, listen: &Listen, address: SocketAddr) -> Vec<(usize, &'a Server)> {
+fn blocks_at<'a>(
+    config: &'a Config,
+    listen: &Listen,
+    address: SocketAddr,
+) -> Vec<(usize, &'a Server)> {
     let all = || config.servers.iter().enumerate();
     match listen {
         Listen::Corefile => all()
@@ -157,8 +178,13 @@ fn port_for(config: &Config, port: u16) -> u16 {
     if config.servers.iter().any(|server| server.port == port) {
         return port;
     }
-    let kubernetes = config.servers.iter().find(|server| server.kubernetes.is_some());
-    kubernetes.or(config.servers.first()).map_or(port, |server| server.port)
+    let kubernetes = config
+        .servers
+        .iter()
+        .find(|server| server.kubernetes.is_some());
+    kubernetes
+        .or(config.servers.first())
+        .map_or(port, |server| server.port)
 }
 
 /// The addresses and ports that the programs answer for: Services at port 53, and our own sockets where they
@@ -171,7 +197,10 @@ pub(super) fn destinations(
 ) -> BTreeSet<SocketAddr> {
     let mut wanted = cluster.dns_service_addresses();
     wanted.extend(service_ips.iter().map(|&ip| SocketAddr::new(ip, 53)));
-    let held = config.servers.iter().find(|server| server.kubernetes.is_some());
+    let held = config
+        .servers
+        .iter()
+        .find(|server| server.kubernetes.is_some());
     if let (Some(held), Ok(own)) = (held, addresses(config, listen)) {
         wanted.extend(own.into_iter().filter(|own| match listen {
             Listen::Corefile => own.port() == held.port,
@@ -198,7 +227,11 @@ fn servers(
         if let Some(instance) = instances.iter().find(|instance| instance.server == *number) {
             let is_held = Some(instance.port) == held_port;
             let cluster = Arc::clone(cluster);
-            handlers.push(Arc::new(Kubernetes::new(cluster, Arc::clone(instance), is_held)));
+            handlers.push(Arc::new(Kubernetes::new(
+                cluster,
+                Arc::clone(instance),
+                is_held,
+            )));
         }
         for options in &server.forward {
             handlers.push(Arc::new(Forward::new(options, own)?));
