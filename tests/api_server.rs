@@ -38,7 +38,7 @@ impl Watched {
 
     /// Takes one event in; says how long it was under way from the source to here.
     async fn next(&mut self) -> Event {
-        let event = timeout(Duration::from_secs(60), self.events.recv()).await;
+        let event = timeout(Duration::from_mins(1), self.events.recv()).await;
         let event = event
             .expect("an event within a minute")
             .expect("a watch that goes on");
