@@ -74,7 +74,7 @@ impl Connection {
             let config = Config::incluster()?;
             return Self::new(
                 config,
-                "the environment of this pod",
+                "the environment and the ServiceAccount volume of this pod",
                 format!("the ServiceAccount token in {TOKEN_FILE}"),
             );
         }
