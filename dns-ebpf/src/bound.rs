@@ -23,10 +23,11 @@ pub fn mask<const MASK: usize>(value: usize) -> usize {
 
 /// Reads a `T` at `at & MASK`, wherever that is aligned.
 ///
-/// Does not compile where `MASK` reaches past the array.
+/// Does not compile where `MASK` reaches past the array, or has holes: it is a bound, and must leave what is
+/// below it alone.
 #[inline(always)]
 pub fn read<T: Copy, const MASK: usize, const N: usize>(octets: &[u8; N], at: usize) -> T {
-    const { assert!(MASK + size_of::<T>() <= N) };
+    const { assert!((MASK + 1).is_power_of_two() && MASK + size_of::<T>() <= N) };
     // SAFETY: `at & MASK` is at most MASK, and MASK + size_of::<T>() octets lie in the array; every
     // `T` used here is an integer, for which any octets are a value.
     unsafe {
@@ -45,7 +46,7 @@ pub fn write<T: Copy, const MASK: usize, const N: usize>(
     at: usize,
     value: T,
 ) {
-    const { assert!(MASK + size_of::<T>() <= N) };
+    const { assert!((MASK + 1).is_power_of_two() && MASK + size_of::<T>() <= N) };
     // SAFETY: as in `read`, and the array is borrowed mutably.
     unsafe {
         octets

@@ -7,7 +7,7 @@ use crate::negative;
 use crate::order;
 use crate::outcome::Outcome;
 use crate::query::{HEADER, OPT, Query};
-use crate::scratch::{NAME_WORDS, Scratch, TAIL};
+use crate::scratch::{NAME_WORDS, Scratch, TAIL_WORDS};
 use crate::zone::{self, Zone, Zones};
 
 /// The most types a name has records of.
@@ -192,14 +192,11 @@ fn finish(
     // Header and QTYPE, QCLASS are even: the name's length decides where the 16-bit words fall.
     sum += checksum::at(query.name_len & 1 != 0, body_sum);
     let mut tail_sum = 0;
-    for i in 0..TAIL / 8 {
+    for i in 0..TAIL_WORDS {
         if i * 8 >= tail_len {
             break;
         }
-        tail_sum = checksum::add(
-            tail_sum,
-            bound::read::<u64, { TAIL - 8 }, _>(&scratch.tail, i * 8),
-        );
+        tail_sum = checksum::add(tail_sum, scratch.tail_word(i));
     }
     sum += checksum::at(
         (query.name_len + body_len) & 1 != 0,

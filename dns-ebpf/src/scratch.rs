@@ -11,8 +11,10 @@ pub const QNAME: usize = DNS + 12;
 pub const QUERY_MAX: usize = 512;
 /// Words of a name of 255 octets.
 pub const NAME_WORDS: usize = 32;
-/// Octets for SOA and OPT, 65 at most, and whole words to write them by.
-pub const TAIL: usize = 80;
+/// Octets for SOA and OPT, 65 at most, and as many more as let a mask of 127 bound a word.
+pub const TAIL: usize = 136;
+/// Words that SOA and OPT may take.
+pub const TAIL_WORDS: usize = 9;
 
 const PAD: usize = crate::zone::WORDS;
 
@@ -58,6 +60,12 @@ impl Scratch {
     #[inline(always)]
     pub fn set_message<T: Copy>(&mut self, at: usize, value: T) {
         bound::write::<T, 1023, _>(&mut self.front, DNS + at, value);
+    }
+
+    /// Word `i` of what follows the answer records, `i` < `TAIL_WORDS`.
+    #[inline(always)]
+    pub fn tail_word(&self, i: usize) -> u64 {
+        bound::read::<u64, 127, _>(&self.tail, i * 8)
     }
 
     /// Word `i` of the folded QNAME.

@@ -74,7 +74,9 @@ impl Zone {
         octets[SUFFIX - kept.len()..].copy_from_slice(kept);
         ones[SUFFIX - kept.len()..].fill(0xff);
         let words = |octets: &[u8; SUFFIX]| {
-            core::array::from_fn(|i| bound::read::<u64, { SUFFIX - 8 }, SUFFIX>(octets, i * 8))
+            core::array::from_fn(|i| {
+                u64::from_ne_bytes(core::array::from_fn(|octet| octets[i * 8 + octet]))
+            })
         };
         let (suffix, mask) = (words(&octets), words(&ones));
         let len = name.len() as u32;
