@@ -7,7 +7,9 @@ use dns_ebpf::arena::flag;
 use dns_ebpf::net;
 use dns_ebpf::scratch::Scratch;
 use dns_ebpf::zone::{self, Zone};
-use held::{A, AAAA, CNAME, Held, SOA, SRV, TXT, addresses, ask_in, name, query, text, with_opt};
+use held::{
+    A, AAAA, CNAME, Held, Records, SOA, SRV, TXT, addresses, ask_in, name, query, text, with_opt,
+};
 
 fn held() -> Held {
     let mut zone = Zone::new(&name("cluster.local"));
@@ -24,8 +26,6 @@ fn held() -> Held {
     held.put(&name("away.svc.cluster.local"), zone, flag::ALIAS, &[alias]);
     held
 }
-
-use held::Records;
 
 /// Queries of each kind of answer, with and without EDNS; each is answered.
 fn samples() -> Vec<Vec<u8>> {
@@ -131,7 +131,7 @@ fn octets_after_a_message_pass() {
 #[test]
 fn a_frame_cut_or_wrong_in_one_octet_is_never_read_past_its_end() {
     let v4 = b"\x02\0\0\0\0\x01\x02\0\0\0\0\x02\x08\0\
-        \x45\0\0\x20\0\0\x40\0\x40\x11\x3c\xba\x0a\0\0\x02\x0a\x60\0\x0a\
+        \x45\0\0\x20\0\0\x40\0\x40\x11\x26\x62\x0a\0\0\x02\x0a\x60\0\x0a\
         \xc0\0\0\x35\0\x0c\0\0abcd";
     let v6 = b"\x02\0\0\0\0\x01\x02\0\0\0\0\x02\x81\0\0\x05\x86\xdd\
         \x60\0\0\0\0\x0c\x11\x40\xfd\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x02\xfd\0\0\x60\0\0\0\0\0\0\0\0\0\0\0\x0a\

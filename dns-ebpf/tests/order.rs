@@ -13,7 +13,7 @@ use held::{A, AAAA, Held, addresses, ask, name, query, with_opt};
 /// The last octet of each address in the answer.
 fn order(held: &Held, rtype: u16, count: usize) -> Vec<u8> {
     let message = with_opt(query(&name("a.zone"), rtype), 1232, 0, 0, &[]);
-    let response = ask(held, &message).unwrap();
+    let response = ask(held, &message).expect("an answer");
     let stride = if rtype == A { 16 } else { 28 };
     let start = message.len() - 11;
     let records = &response[start..start + count * stride];

@@ -4,6 +4,10 @@
     clippy::cast_possible_truncation,
     reason = "names, records and messages are shorter than 64 KiB"
 )]
+#![expect(
+    clippy::large_stack_arrays,
+    reason = "a test's page, moved to the heap at once"
+)]
 #![allow(dead_code, reason = "each test binary uses a part")]
 
 use std::cell::Cell;
@@ -220,7 +224,7 @@ pub(crate) fn with_opt(
     message
 }
 
-/// `count` A records (10.0.0.0 and on) or AAAA records (fd00:: and on) whose owner is the question's name.
+/// `count` A records (10.0.0.0 and on) or AAAA records (`fd00::` and on) whose owner is the question's name.
 pub(crate) fn addresses(rtype: u16, count: u8, stride: u16) -> Records {
     let mut octets = Vec::new();
     for i in 0..count {
