@@ -35,18 +35,17 @@ const SMALL: &[Row] = &[
     ("_http._tcp.web.shop.svc.cluster.local", "SRV", &[
         "+ web.shop.svc.cluster.local. 30 A 10.96.1.1",
         "+ web.shop.svc.cluster.local. 30 AAAA fd00:96::1:1",
-        "30 SRV 0 100 80 web.shop.svc.cluster.local.",
+        "30 SRV 0 50 80 web.shop.svc.cluster.local.",
     ]),
     ("_dns._udp.kube-dns.kube-system.svc.cluster.local", "SRV", &[
         "+ kube-dns.kube-system.svc.cluster.local. 30 A 10.96.0.10",
         "+ kube-dns.kube-system.svc.cluster.local. 30 AAAA fd00:96::a",
-        "30 SRV 0 100 53 kube-dns.kube-system.svc.cluster.local.",
+        "30 SRV 0 50 53 kube-dns.kube-system.svc.cluster.local.",
     ]),
     ("_redis._tcp.pair.shop.svc.cluster.local", "SRV", &[
         "+ pair-0.pair.shop.svc.cluster.local. 30 A 10.244.1.1",
         "+ pair-0.pair.shop.svc.cluster.local. 30 AAAA fd00:244::1:1",
         "+ pair-1.pair.shop.svc.cluster.local. 30 A 10.244.1.2",
-        "30 SRV 0 33 6379 pair-0.pair.shop.svc.cluster.local.",
         "30 SRV 0 33 6379 pair-0.pair.shop.svc.cluster.local.",
         "30 SRV 0 33 6379 pair-1.pair.shop.svc.cluster.local.",
     ]),

@@ -118,7 +118,7 @@ pub fn objects() -> Result<Vec<Object>> {
     }
     for length in 1..=63 {
         text += &format!(
-            "\n---\n{{apiVersion: v1, kind: Service, metadata: {{namespace: shop, name: {}}}, \
+            "\n---\n{{apiVersion: v1, kind: Service, metadata: {{namespace: shop, name: \"{}\"}}, \
              spec: {{clusterIP: 10.96.2.{length}, clusterIPs: [10.96.2.{length}]}}}}\n",
             "n".repeat(length)
         );
