@@ -1,15 +1,16 @@
 //! Attaching to interfaces that come, change and go: which ones, in which order, and what is left.
 
 use std::collections::BTreeMap;
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use aya::programs::links::LinkOrder;
 use aya::programs::tc::TcAttachOptions;
 use aya::programs::{SchedClassifier, TcAttachType};
-use dns_agent::kernel::TC_PROGRAM;
 use dns_agent::kernel::attach::Plan;
 use dns_agent::kernel::links::{LinkEvent, Links};
+use dns_agent::kernel::object::TC;
 use dns_agent::kernel::tc::TcMode;
 use dns_agent::kernel::xdp::XdpMode;
 use kerndns_tests::attacher::{RunningAttacher, block_on, eventually, plan};
@@ -34,7 +35,7 @@ fn a_pods_veth_is_attached_and_other_links_that_match_are_left_alone() -> Result
     node.ip("link add veth-bridge type bridge")?;
     let attacher = RunningAttacher::start(&node, pods(&["veth*"], TcMode::Auto)?)?;
     attacher.expect(&["veth0 tc tcx"]);
-    assert_eq!(tcx(&node, "veth0")?, [TC_PROGRAM]);
+    assert_eq!(tcx(&node, "veth0")?, [TC]);
     assert!(tcx(&node, "veth-here")?.is_empty() && tcx(&node, "veth-bridge")?.is_empty());
     assert!(attacher.attached.failing().is_empty());
     Ok(())
@@ -112,7 +113,7 @@ fn tcx_runs_before_a_program_that_was_there_first() -> Result<()> {
     node.enter(|| other.attach_with_options("veth0", TcAttachType::Ingress, first()))?;
     let mut attacher = RunningAttacher::start(&node, pods(&["veth0"], TcMode::Tcx)?)?;
     attacher.expect(&["veth0 tc tcx"]);
-    assert_eq!(tcx(&node, "veth0")?, [TC_PROGRAM, "other"]);
+    assert_eq!(tcx(&node, "veth0")?, [TC, "other"]);
     attacher.stop()?;
     assert_eq!(tcx(&node, "veth0")?, ["other"]);
     assert!(attacher.list().is_empty());
@@ -192,5 +193,24 @@ fn a_closed_attacher_leaves_no_program() -> Result<()> {
         assert!(!node.ip("link show veth0")?.contains("xdp"));
         assert!(!node.run("tc qdisc show dev veth0")?.contains("clsact"));
     }
+    Ok(())
+}
+
+#[test]
+fn a_missing_capability_is_named() -> Result<()> {
+    let output = Command::new("setpriv")
+        .args([
+            "--bounding-set=-net_admin,-perfmon",
+            "--",
+            env!("CARGO_BIN_EXE_attacher"),
+        ])
+        .args(["tcx", "none", "none"])
+        .output()?;
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(
+        told.contains("lacks CAP_NET_ADMIN;"),
+        "CAP_SYS_ADMIN includes the other: {told}"
+    );
     Ok(())
 }

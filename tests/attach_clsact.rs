@@ -3,8 +3,8 @@
 use std::process::{Child, Stdio};
 
 use anyhow::Result;
-use dns_agent::kernel::TC_PROGRAM;
 use dns_agent::kernel::attach::Plan;
+use dns_agent::kernel::object::TC;
 use dns_agent::kernel::tc::TcMode;
 use dns_agent::kernel::xdp::XdpMode;
 use kerndns_tests::attacher::{RunningAttacher, eventually, plan};
@@ -73,7 +73,7 @@ fn a_qdisc_we_made_goes_with_our_filter() -> Result<()> {
     let (node, _pod) = node_and_pod()?;
     let mut attacher = RunningAttacher::start(&node, clsact()?)?;
     attacher.expect(&["veth0 tc clsact"]);
-    assert!(filters(&node, "ingress")?.contains(TC_PROGRAM));
+    assert!(filters(&node, "ingress")?.contains(TC));
     attacher.stop()?;
     assert!(!has_qdisc(&node)?);
     Ok(())
@@ -87,14 +87,11 @@ fn a_qdisc_that_was_there_stays_and_so_does_its_filter() -> Result<()> {
     let mut attacher = RunningAttacher::start(&node, clsact()?)?;
     attacher.expect(&["veth0 tc clsact"]);
     let both = filters(&node, "ingress")?;
-    let (ours, other) = (both.find(TC_PROGRAM), both.find("bytecode"));
+    let (ours, other) = (both.find(TC), both.find("bytecode"));
     assert!(ours.is_some() && ours < other, "ours is not first:\n{both}");
     attacher.stop()?;
     let left = filters(&node, "ingress")?;
-    assert!(
-        left.contains("bytecode") && !left.contains(TC_PROGRAM),
-        "{left}"
-    );
+    assert!(left.contains("bytecode") && !left.contains(TC), "{left}");
     Ok(())
 }
 
@@ -116,7 +113,7 @@ fn a_qdisc_we_made_stays_while_another_uses_it() -> Result<()> {
     attacher.expect(&["veth0 tc clsact"]);
     add_foreign(&node, "egress prio 1 handle 1")?;
     attacher.stop()?;
-    assert!(!filters(&node, "ingress")?.contains(TC_PROGRAM));
+    assert!(!filters(&node, "ingress")?.contains(TC));
     assert!(filters(&node, "egress")?.contains("bytecode"));
     Ok(())
 }
@@ -149,7 +146,7 @@ fn what_a_killed_agent_left_is_removed_by_the_next_and_nothing_else() -> Result<
     let on_veth1 = || node.run("tc filter show dev veth1 ingress");
     eventually("both attached", || {
         let both = [filters(&node, "ingress"), on_veth1()].map(Result::unwrap_or_default);
-        if both.iter().all(|text| text.contains(TC_PROGRAM)) {
+        if both.iter().all(|text| text.contains(TC)) {
             Ok(())
         } else {
             Err(both.concat())
@@ -157,7 +154,7 @@ fn what_a_killed_agent_left_is_removed_by_the_next_and_nothing_else() -> Result<
     });
     killed.kill()?;
     assert!(
-        filters(&node, "ingress")?.contains(TC_PROGRAM),
+        filters(&node, "ingress")?.contains(TC),
         "the kernel keeps filters"
     );
 
@@ -165,10 +162,7 @@ fn what_a_killed_agent_left_is_removed_by_the_next_and_nothing_else() -> Result<
     let next = plan(&["none"], &[], TcMode::Tcx, XdpMode::Auto)?;
     let _next = RunningAttacher::start(&node, next)?;
     let left = filters(&node, "ingress")?;
-    assert!(
-        left.contains("bytecode") && !left.contains(TC_PROGRAM),
-        "{left}"
-    );
+    assert!(left.contains("bytecode") && !left.contains(TC), "{left}");
     assert!(has_qdisc(&node)?);
     assert!(!node.run("tc qdisc show dev veth1")?.contains("clsact"));
     Ok(())
@@ -179,7 +173,7 @@ fn the_next_agent_attaches_where_a_killed_one_was() -> Result<()> {
     let (node, _pod) = node_and_pod()?;
     let mut killed = Agent::start(&node, &["clsact", "veth*", "none"])?;
     eventually("attached", || match filters(&node, "ingress") {
-        Ok(text) if text.contains(TC_PROGRAM) => Ok(()),
+        Ok(text) if text.contains(TC) => Ok(()),
         other => Err(format!("{other:?}")),
     });
     killed.kill()?;

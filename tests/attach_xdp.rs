@@ -2,12 +2,14 @@
 
 use anyhow::Result;
 use aya::programs::XdpMode as Flags;
+use dns_agent::kernel::attach::Programs;
 use dns_agent::kernel::hook::Hook;
+use dns_agent::kernel::object::XDP;
 use dns_agent::kernel::tc::TcMode;
 use dns_agent::kernel::xdp::XdpMode;
-use kerndns_tests::attacher::{RunningAttacher, eventually, plan};
+use kerndns_tests::attacher::{RunningAttacher, failed, plan};
 use kerndns_tests::netns::{Netns, veth};
-use kerndns_tests::programs::xdp;
+use kerndns_tests::programs::{programs, xdp, xdp_by_netlink};
 
 fn node_and_client() -> Result<(Netns, Netns)> {
     let (node, client) = (Netns::new()?, Netns::new()?);
@@ -48,12 +50,7 @@ fn a_bridge_has_no_native_xdp_and_falls_back_to_generic() -> Result<()> {
     attacher.expect(&["nic0 xdp generic"]);
     drop(attacher);
     let attacher = start(&node, XdpMode::Native)?;
-    eventually("a failure counted", || {
-        match attacher.attached.failures(Hook::Xdp) {
-            0 => Err("none".to_owned()),
-            _ => Ok(()),
-        }
-    });
+    failed(&attacher.attached, Hook::Xdp);
     assert_eq!(
         attacher.attached.failing(),
         [("nic0".to_owned(), Hook::Xdp)]
@@ -69,12 +66,7 @@ fn a_slot_another_program_holds_is_a_failure_that_ends_when_it_goes() -> Result<
         let mut other = xdp("other")?;
         let link = node.enter(|| other.attach("nic0", theirs))?;
         let attacher = start(&node, ours)?;
-        eventually("a failure counted", || {
-            match attacher.attached.failures(Hook::Xdp) {
-                0 => Err("none".to_owned()),
-                _ => Ok(()),
-            }
-        });
+        failed(&attacher.attached, Hook::Xdp);
         assert_eq!(
             attacher.attached.failing(),
             [("nic0".to_owned(), Hook::Xdp)]
@@ -83,6 +75,26 @@ fn a_slot_another_program_holds_is_a_failure_that_ends_when_it_goes() -> Result<
         other.detach(link)?;
         attacher.expect(&["nic0 xdp generic"]);
         assert!(attacher.attached.failing().is_empty());
+    }
+    Ok(())
+}
+
+/// It would outlive the agent, and nothing would take it off.
+#[test]
+fn an_attachment_by_netlink_is_undone_and_counted_as_a_failure() -> Result<()> {
+    let (node, _client) = node_and_client()?;
+    for mode in [XdpMode::Generic, XdpMode::Native] {
+        let programs = Programs {
+            xdp: xdp_by_netlink(XDP)?,
+            ..programs()?
+        };
+        let plan = plan(&[], &["nic*"], TcMode::Auto, mode)?;
+        let attacher = RunningAttacher::start_with(&node, plan, programs)?;
+        failed(&attacher.attached, Hook::Xdp);
+        assert!(attacher.list().is_empty());
+        drop(attacher);
+        let link = node.ip("link show nic0")?;
+        assert!(!link.contains("xdp"), "{link}");
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Every metric of the agent, by name, as the text that Prometheus reads (OpenMetrics 1.0).
+//! Every metric of the agent, by name, as the text that Prometheus reads (`OpenMetrics` 1.0).
 
 use std::fmt;
 use std::sync::Arc;

@@ -64,7 +64,7 @@ pub fn respond(scratch: &mut Scratch, query: &Query, store: &impl Store) -> Resu
     let epoch = store.epoch();
     let Some(record) = store.find(query.key) else {
         let zone = negative::authority(scratch, query, store.zones().ok_or(Outcome::Internal)?)?;
-        let soa = Some((zone, zone.len as usize));
+        let soa = Some((zone, zone.apex as usize));
         let reply = finish(scratch, query, Outcome::NxDomain, DENIAL, NOTHING, soa);
         return unchanged(store, epoch, reply);
     };

@@ -91,6 +91,13 @@ impl Scratch {
         octet.into()
     }
 
+    /// The first 64 octets of the folded QNAME; behind its end, whatever lay there before.
+    #[inline(always)]
+    pub fn name_start(&self) -> &[u8] {
+        // SAFETY: NAME_WORDS is more than 8 words, and octets have no alignment.
+        unsafe { core::slice::from_raw_parts(self.name.as_ptr().add(PAD).cast::<u8>(), 64) }
+    }
+
     /// Word `i` of the last `SUFFIX` octets of the folded QNAME, zeros before its start.
     #[inline(always)]
     pub fn name_end(&self, name_len: usize, i: usize) -> u64 {

@@ -29,7 +29,7 @@ pub mod flag {
 }
 
 /// One cut.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(C)]
 pub struct Zone {
     /// The last 96 octets of the folded name, right-aligned: the root's zero is the last octet.
@@ -38,12 +38,16 @@ pub struct Zone {
     pub mask: [u64; WORDS],
     /// Length of the name in wire form.
     pub len: u32,
+    /// Length of the name that SOA has as its owner; shorter than `len` where the cut is below the apex.
+    pub apex: u32,
     /// See [`flag`].
     pub flags: u32,
     /// SOA SERIAL: the time of the zone's last change, seconds since 1970.
     pub serial: u32,
     /// TTL of the SOA record and its MINIMUM, seconds.
     pub ttl: u32,
+    /// Zero.
+    pub reserved: u32,
 }
 
 impl Zone {
@@ -52,16 +56,18 @@ impl Zone {
         suffix: [0; WORDS],
         mask: [0; WORDS],
         len: 0,
+        apex: 0,
         flags: 0,
         serial: 0,
         ttl: 0,
+        reserved: 0,
     };
 
-    /// A cut at `name` (folded, wire form).
+    /// A cut at `name` (folded, wire form) with neither flags nor SOA.
     ///
     /// A name of more than 96 octets is compared by its end alone, and more than its own names
     /// match: give it no `SERVED`, so that they pass.
-    pub fn new(name: &[u8], flags: u32, serial: u32, ttl: u32) -> Self {
+    pub fn new(name: &[u8]) -> Self {
         let mut octets = [0; SUFFIX];
         let mut ones = [0; SUFFIX];
         let kept = &name[name.len().saturating_sub(SUFFIX)..];
@@ -71,13 +77,13 @@ impl Zone {
             core::array::from_fn(|i| bound::read::<u64, { SUFFIX - 8 }, SUFFIX>(octets, i * 8))
         };
         let (suffix, mask) = (words(&octets), words(&ones));
+        let len = name.len() as u32;
         Self {
             suffix,
             mask,
-            len: name.len() as u32,
-            flags,
-            serial,
-            ttl,
+            len,
+            apex: len,
+            ..Self::EMPTY
         }
     }
 }

@@ -4,9 +4,10 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
-use dns_agent::kernel::attach::{AttachError, Attacher, Plan};
+use dns_agent::kernel::attach::{AttachError, Attacher, Plan, Programs};
 use dns_agent::kernel::attached::Attached;
 use dns_agent::kernel::globs::Globs;
+use dns_agent::kernel::hook::Hook;
 use dns_agent::kernel::tc::TcMode;
 use dns_agent::kernel::xdp::XdpMode;
 use tokio::sync::oneshot;
@@ -26,9 +27,14 @@ pub struct RunningAttacher {
 impl RunningAttacher {
     /// Starts one in `netns`.
     pub fn start(netns: &Netns, plan: Plan) -> Result<Self> {
+        Self::start_with(netns, plan, programs()?)
+    }
+
+    /// The same, of other programs.
+    pub fn start_with(netns: &Netns, plan: Plan, programs: Programs) -> Result<Self> {
         let (shutdown, stopped) = oneshot::channel();
         let (attached, thread) = netns.enter(move || -> Result<_> {
-            let attacher = Attacher::new(programs()?, plan)?;
+            let attacher = Attacher::new(programs, plan)?;
             let attached = attacher.attached();
             let thread = thread::spawn(move || {
                 block_on(attacher.run(async {
@@ -80,6 +86,15 @@ impl Drop for RunningAttacher {
     fn drop(&mut self) {
         let _told_by_the_test = self.stop();
     }
+}
+
+/// Waits until an attempt at this hook has failed.
+#[track_caller]
+pub fn failed(attached: &Attached, hook: Hook) {
+    eventually("a failure counted", || match attached.failures(hook) {
+        0 => Err("none".to_owned()),
+        _ => Ok(()),
+    });
 }
 
 /// A plan from what the command line would say.

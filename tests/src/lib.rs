@@ -1,5 +1,6 @@
 //! The harness of the privileged tests.
 
+pub mod api_server;
 pub mod attacher;
 pub mod netns;
 pub mod programs;

@@ -11,15 +11,15 @@ use aya::programs::{ProgramInfo, SchedClassifier, TcAttachType, Xdp, loaded_prog
 use aya_obj::generated::{bpf_attach_type, bpf_attr, bpf_cmd, bpf_insn, bpf_prog_type};
 use aya_obj::programs::XdpAttachType;
 use dns_agent::kernel::attach::Programs;
-use dns_agent::kernel::{TC_PROGRAM, XDP_PROGRAM};
+use dns_agent::kernel::object::{TC, XDP};
 
 use crate::netns::Netns;
 
 /// Stand-ins for the real programs, with their names; both pass everything.
 pub fn programs() -> Result<Programs> {
     Ok(Programs {
-        tc: classifier(TC_PROGRAM)?,
-        xdp: xdp(XDP_PROGRAM)?,
+        tc: classifier(TC)?,
+        xdp: xdp(XDP)?,
     })
 }
 
@@ -39,6 +39,17 @@ pub fn xdp(name: &'static str) -> Result<Xdp> {
         info,
         Cow::Borrowed(name),
         XdpAttachType::Interface,
+    )?)
+}
+
+/// The same, which aya can attach by netlink only: it asks for a `bpf_link` of a kind that does
+/// not fit the program, hears EINVAL, and falls back.
+pub fn xdp_by_netlink(name: &'static str) -> Result<Xdp> {
+    let (_fd, info) = load(bpf_prog_type::BPF_PROG_TYPE_XDP, name, 2)?;
+    Ok(Xdp::from_program_info(
+        info,
+        Cow::Borrowed(name),
+        XdpAttachType::CpuMap,
     )?)
 }
 

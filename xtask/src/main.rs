@@ -1,2 +1,59 @@
-//! The project verbs.
-fn main() {}
+//! The project's verbs, run as `cargo xtask VERB`: `setup`, `test` and `demo`.
+
+mod command;
+mod demo;
+mod kube_assets;
+mod setup;
+mod test;
+#[cfg(test)]
+mod tidy;
+mod toolchain;
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "The project's verbs")]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Install what this machine lacks for building and testing
+    Setup,
+    /// Formatting, lints, unit tests and the privileged tests
+    Test,
+    /// Pods, a node and a client in network namespaces, and a table of who answered what
+    Demo(demo::Options),
+    /// The demo's upstream resolver, started by the demo in a namespace of its own
+    #[command(hide = true)]
+    DemoUpstream {
+        /// Where it listens, UDP and TCP
+        address: SocketAddr,
+    },
+}
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().verb {
+        Verb::Setup => setup::ensure(),
+        Verb::Test => test::run(),
+        Verb::Demo(options) => demo::run(&options),
+        Verb::DemoUpstream { address } => demo::serve_upstream(address),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.is::<command::Interrupted>() => {
+            eprintln!("interrupted");
+            // 128 + SIGINT, what a shell reports.
+            ExitCode::from(130)
+        }
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

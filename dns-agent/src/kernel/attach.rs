@@ -16,18 +16,19 @@ use aya_obj::programs::XdpAttachType;
 use tokio::time::{Instant, sleep_until};
 use tracing::{debug, info, warn};
 
-use super::attached::{Attached, AttachedTo};
+use super::attached::Attached;
 use super::capabilities::{self, MissingCapabilities};
+use super::clsact;
 use super::globs::Globs;
 use super::hook::{Hook, HookError, Mode};
 use super::links::{Link, LinkEvent, Links, LinksError};
+use super::object::{TC, XDP};
 use super::tc::{self, TcAttachment, TcMode, TcModeError};
 use super::xdp::{self, XdpAttachment, XdpMode};
-use super::{TC_PROGRAM, XDP_PROGRAM, clsact};
 
 /// A refused attachment is tried again after this, then after twice as long, and so on.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
-const LAST_RETRY: Duration = Duration::from_secs(60);
+const LAST_RETRY: Duration = Duration::from_mins(1);
 
 /// What to attach to, and how.
 #[derive(Clone, Debug, Default)]
@@ -63,7 +64,7 @@ pub enum AttachError {
     /// The object lacks a program, or it was not loaded.
     #[error("the BPF object has no loaded program `{name}`: {source}")]
     Program {
-        /// [`TC_PROGRAM`] or [`XDP_PROGRAM`].
+        /// [`TC`] or [`XDP`].
         name: &'static str,
         /// What aya says.
         source: Box<ProgramError>,
@@ -118,13 +119,13 @@ impl Programs {
                 source: Box::new(source),
             }
         };
-        let tc = info(TC_PROGRAM)
-            .and_then(|info| SchedClassifier::from_program_info(info, Cow::Borrowed(TC_PROGRAM)))
-            .map_err(fault(TC_PROGRAM))?;
+        let tc = info(TC)
+            .and_then(|info| SchedClassifier::from_program_info(info, Cow::Borrowed(TC)))
+            .map_err(fault(TC))?;
         let interface = XdpAttachType::Interface;
-        let xdp = info(XDP_PROGRAM)
-            .and_then(|info| Xdp::from_program_info(info, Cow::Borrowed(XDP_PROGRAM), interface))
-            .map_err(fault(XDP_PROGRAM))?;
+        let xdp = info(XDP)
+            .and_then(|info| Xdp::from_program_info(info, Cow::Borrowed(XDP), interface))
+            .map_err(fault(XDP))?;
         Ok(Self { tc, xdp })
     }
 }
@@ -189,7 +190,7 @@ impl Attacher {
     /// Takes the programs off every interface. A second time there is nothing to do.
     pub fn detach_all(&mut self) {
         self.slots.clear();
-        self.publish();
+        self.attached.clear();
     }
 
     fn reconcile(&mut self, index: u32) {
@@ -210,7 +211,7 @@ impl Attacher {
                 (true, Some(_)) | (false, None) => {}
             }
         }
-        self.publish();
+        self.publish(index);
     }
 
     fn wants(&mut self, link: &Link, hook: Hook) -> bool {
@@ -284,7 +285,7 @@ impl Attacher {
         if let Some(link) = self.links.remove(&index) {
             debug!("{} is gone", link.name);
         }
-        self.publish();
+        self.publish(index);
     }
 
     fn next_retry(&self) -> Option<Instant> {
@@ -303,27 +304,22 @@ impl Attacher {
             if let Some(link) = self.links.get(&index).cloned() {
                 self.attach(&link, hook);
             }
+            self.publish(index);
         }
-        self.publish();
     }
 
-    fn publish(&self) {
-        let (mut attached, mut failing) = (Vec::new(), Vec::new());
-        for (&(index, hook), slot) in &self.slots {
-            let Some(link) = self.links.get(&index) else {
-                continue;
-            };
-            let interface = link.name.clone();
-            match slot {
-                Slot::Failing { .. } => failing.push((interface, hook)),
-                held => attached.push(AttachedTo {
-                    interface,
-                    hook,
-                    mode: self.mode(held),
-                }),
-            }
+    /// Tells the readers what has become of one link.
+    fn publish(&self, index: u32) {
+        for hook in [Hook::Tc, Hook::Xdp] {
+            let link = self.links.get(&index);
+            let told = link
+                .zip(self.slots.get(&(index, hook)))
+                .map(|(link, slot)| {
+                    let failing = matches!(slot, Slot::Failing { .. });
+                    (link.name.clone(), (!failing).then(|| self.mode(slot)))
+                });
+            self.attached.set(index, hook, told);
         }
-        self.attached.replace(attached, failing);
     }
 
     fn mode(&self, slot: &Slot) -> Mode {

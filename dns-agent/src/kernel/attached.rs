@@ -1,5 +1,6 @@
 //! What is attached where, as others may read it: the metrics and the tests.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -23,31 +24,48 @@ pub struct Attached(Arc<Mutex<State>>);
 
 #[derive(Debug, Default)]
 struct State {
-    attached: Vec<AttachedTo>,
-    failing: Vec<(String, Hook)>,
+    /// By interface index: its name, and the mode of what is attached; none while that fails.
+    told: BTreeMap<(u32, Hook), (String, Option<Mode>)>,
     /// By hook, in the order of the enum.
     failures: [u64; 2],
 }
 
 impl Attached {
-    /// What is attached now, by interface.
+    /// What is attached now, by interface name.
     pub fn list(&self) -> Vec<AttachedTo> {
-        self.0.lock().attached.clone()
+        let state = self.0.lock();
+        let attached = state
+            .told
+            .iter()
+            .filter_map(|(&(_, hook), (interface, mode))| {
+                Some(AttachedTo {
+                    interface: interface.clone(),
+                    hook,
+                    mode: (*mode)?,
+                })
+            });
+        let mut list: Vec<AttachedTo> = attached.collect();
+        list.sort();
+        list
     }
 
     /// How many interfaces have a program at this hook now.
     pub fn count(&self, hook: Hook) -> usize {
-        self.0
-            .lock()
-            .attached
+        let state = self.0.lock();
+        state
+            .told
             .iter()
-            .filter(|attached| attached.hook == hook)
+            .filter(|((_, at), (_, mode))| *at == hook && mode.is_some())
             .count()
     }
 
     /// The interfaces that should have a program and have none, since the kernel refuses it.
     pub fn failing(&self) -> Vec<(String, Hook)> {
-        self.0.lock().failing.clone()
+        let state = self.0.lock();
+        let failing = state.told.iter().filter(|(_, (_, mode))| mode.is_none());
+        failing
+            .map(|(&(_, hook), (interface, _))| (interface.clone(), hook))
+            .collect()
     }
 
     /// Attempts that failed since the start, retries included; only grows.
@@ -59,10 +77,16 @@ impl Attached {
         self.0.lock().failures[hook as usize] += 1;
     }
 
-    pub(super) fn replace(&self, mut attached: Vec<AttachedTo>, failing: Vec<(String, Hook)>) {
-        attached.sort();
+    /// Replaces what is told of one hook of one interface.
+    pub(super) fn set(&self, index: u32, hook: Hook, told: Option<(String, Option<Mode>)>) {
         let mut state = self.0.lock();
-        state.attached = attached;
-        state.failing = failing;
+        match told {
+            Some(told) => state.told.insert((index, hook), told),
+            None => state.told.remove(&(index, hook)),
+        };
+    }
+
+    pub(super) fn clear(&self) {
+        self.0.lock().told.clear();
     }
 }

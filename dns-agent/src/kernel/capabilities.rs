@@ -42,7 +42,7 @@ fn lacking(held: u64) -> Result<(), MissingCapabilities> {
     let holds = |bit: u32| held >> bit & 1 == 1;
     let lacking: Vec<&str> = NEEDED
         .into_iter()
-        .filter(|&(bit, _, in_sys_admin)| !holds(bit) && !(in_sys_admin && holds(SYS_ADMIN)))
+        .filter(|&(bit, _, in_sys_admin)| !(holds(bit) || in_sys_admin && holds(SYS_ADMIN)))
         .map(|(_, name, _)| name)
         .collect();
     if lacking.is_empty() {

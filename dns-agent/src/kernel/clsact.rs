@@ -12,8 +12,8 @@ use netlink_packet_route::tc::{
 };
 use tracing::warn;
 
-use super::TC_PROGRAM;
 use super::netlink::{change, dump};
+use super::object::TC;
 
 /// The last priority at which a place for our filter is sought; 1 is the first.
 pub(super) const LAST_PRIORITY: u16 = 8;
@@ -37,7 +37,7 @@ pub(super) fn handle(made_qdisc: bool) -> u32 {
 }
 
 /// Removes, on every interface of this namespace, the filters that an agent left which could not
-/// clean up, and the queueing disciplines it had made if they are empty then. Returns the indexes
+/// clean up (those of one that still runs cannot be told apart, and go too), and the queueing disciplines it had made if they are empty then. Returns the indexes
 /// of the interfaces where there was something.
 pub fn remove_leftovers() -> io::Result<Vec<u32>> {
     let mut cleaned = Vec::new();
@@ -54,7 +54,7 @@ pub fn remove_leftovers() -> io::Result<Vec<u32>> {
         match remove_ours(index) {
             Ok(true) => cleaned.push(index),
             Ok(false) => {}
-            Err(error) if gone(&error) => {}
+            Err(error) if error.raw_os_error().is_some_and(gone) => {}
             // Others must not keep their filters for one interface's sake.
             Err(error) => warn!(
                 ifindex = index,
@@ -101,7 +101,7 @@ fn remove_ours(index: u32) -> io::Result<bool> {
 }
 
 fn is_ours(filter: &TcMessage) -> bool {
-    let named = |option: &TcOption| matches!(option, TcOption::Bpf(TcFilterBpfOption::ProgName(name)) if name == TC_PROGRAM);
+    let named = |option: &TcOption| matches!(option, TcOption::Bpf(TcFilterBpfOption::ProgName(name)) if name == TC);
     let options = filter
         .attributes
         .iter()
@@ -141,12 +141,9 @@ fn kind(message: &TcMessage) -> Option<&str> {
         })
 }
 
-/// Interface, queueing discipline or filter vanished while we looked.
-fn gone(error: &io::Error) -> bool {
-    matches!(
-        error.raw_os_error(),
-        Some(libc::ENODEV | libc::ENOENT | libc::EINVAL)
-    )
+/// Interface, queueing discipline or filter is not there (any more).
+pub(super) fn gone(errno: i32) -> bool {
+    matches!(errno, libc::ENODEV | libc::ENOENT | libc::EINVAL)
 }
 
 #[cfg(test)]
@@ -167,10 +164,10 @@ mod tests {
 
     #[test]
     fn a_filter_is_ours_by_kind_name_and_handle_together() {
-        assert!(is_ours(&filter("bpf", IN_OURS, TC_PROGRAM)));
-        assert!(is_ours(&filter("bpf", IN_ANOTHERS, TC_PROGRAM)));
-        assert!(!is_ours(&filter("bpf", 1, TC_PROGRAM)));
+        assert!(is_ours(&filter("bpf", IN_OURS, TC)));
+        assert!(is_ours(&filter("bpf", IN_ANOTHERS, TC)));
+        assert!(!is_ours(&filter("bpf", 1, TC)));
         assert!(!is_ours(&filter("bpf", IN_OURS, "cil_from_container")));
-        assert!(!is_ours(&filter("flower", IN_OURS, TC_PROGRAM)));
+        assert!(!is_ours(&filter("flower", IN_OURS, TC)));
     }
 }

@@ -132,11 +132,12 @@ impl From<io::Error> for HookError {
 pub(super) fn errno(error: &ProgramError) -> Option<i32> {
     match error {
         ProgramError::SyscallError(error) => error.io_error.raw_os_error(),
-        ProgramError::IOError(error) => error.raw_os_error(),
+        ProgramError::IOError(error) | ProgramError::TcError(TcError::IoError(error)) => {
+            error.raw_os_error()
+        }
         ProgramError::NetlinkError(error)
         | ProgramError::XdpError(XdpError::NetlinkError(error))
         | ProgramError::TcError(TcError::NetlinkError(error)) => error.raw_os_error(),
-        ProgramError::TcError(TcError::IoError(error)) => error.raw_os_error(),
         _ => None,
     }
 }

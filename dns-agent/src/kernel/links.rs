@@ -85,13 +85,12 @@ impl Links {
                 self.replace(present);
                 continue;
             }
-            match self.messages.next().await {
-                Some((message, _kernel)) => self.take(message.payload),
-                None => {
-                    // The connection ended, on an error it has logged.
-                    (self.handle, self.messages) = subscribe()?;
-                    self.stale = true;
-                }
+            if let Some((message, _kernel)) = self.messages.next().await {
+                self.take(message.payload);
+            } else {
+                // The connection ended, on an error it has logged.
+                (self.handle, self.messages) = subscribe()?;
+                self.stale = true;
             }
         }
     }

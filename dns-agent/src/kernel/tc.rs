@@ -149,12 +149,16 @@ impl Drop for ClsactFilter {
         let filter = self
             .filter
             .take()
-            .map_or(Ok(()), |link| link.detach().map_err(Into::into));
-        let qdisc = || match self.made_qdisc {
-            true => clsact::remove_empty_qdisc(self.index).map_err(Into::into),
-            false => Ok(()),
-        };
-        match filter.and_then(|()| qdisc()) {
+            .map_or(Ok(()), |link| match link.detach() {
+                // Somebody has removed it, or the queueing discipline with it.
+                Err(error) if errno(&error).is_some_and(clsact::gone) => Ok(()),
+                detached_or_not => detached_or_not.map_err(HookError::from),
+            });
+        let removed = filter.and_then(|()| match self.made_qdisc.then_some(self.index) {
+            Some(index) => clsact::remove_empty_qdisc(index).map_err(HookError::from),
+            None => Ok(()),
+        });
+        match removed {
             // With an interface all of this goes by itself.
             Ok(()) | Err(HookError::Vanished) => {}
             Err(error) => warn!(

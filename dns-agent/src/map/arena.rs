@@ -49,8 +49,13 @@ impl Arena {
 
     /// In the kernel's map.
     pub fn kernel(map: Map) -> Result<Self, MapFault> {
-        let outer = map.try_into().map_err(|source| MapFault::refused(ARENA, source))?;
-        Ok(Self { kernel: Some(Kernel { outer, first: None }), ..Self::heap() })
+        let outer = map
+            .try_into()
+            .map_err(|source| MapFault::refused(ARENA, source))?;
+        Ok(Self {
+            kernel: Some(Kernel { outer, first: None }),
+            ..Self::heap()
+        })
     }
 
     /// Puts a record in a slot that nobody reads yet; returns its reference.
@@ -84,6 +89,14 @@ impl Arena {
         Some(Record::new(self.pages.get(at as usize >> 15)?.get(), at))
     }
 
+    /// The `len` octets of the record at `at`; none where there is no such page.
+    pub fn octets_at(&self, at: u32, len: usize) -> &[u8] {
+        let offset = (at as usize & 0x7fff) << 3;
+        let page = self.pages.get(at as usize >> 15);
+        page.and_then(|page| page.get().0.get(offset..offset + len))
+            .unwrap_or(&[])
+    }
+
     /// Octets of memory taken.
     pub fn octets(&self) -> usize {
         self.pages.len() * size_of::<Page>()
@@ -101,7 +114,9 @@ impl Arena {
         }
         let at = (self.pages.len() - 1) << 15 | self.end >> 3;
         self.end += size;
-        u32::try_from(at).map_err(|_| MapFault::ArenaFull { pages: self.pages.len() })
+        u32::try_from(at).map_err(|_| MapFault::ArenaFull {
+            pages: self.pages.len(),
+        })
     }
 
     fn add_page(&mut self) -> Result<(), MapFault> {
@@ -144,8 +159,11 @@ impl Kernel {
             aya_obj::generated::BPF_F_MMAPABLE,
         );
         let page = MapData::create(array, "PAGE", None).map_err(refused)?;
-        let memory = Shared::map(&page).map_err(|source| MapFault::Mapping { map: ARENA, source })?;
-        self.outer.set(u32::try_from(index).unwrap_or(u32::MAX), &page, 0).map_err(refused)?;
+        let memory =
+            Shared::map(&page).map_err(|source| MapFault::Mapping { map: ARENA, source })?;
+        self.outer
+            .set(u32::try_from(index).unwrap_or(u32::MAX), &page, 0)
+            .map_err(refused)?;
         // The array is kept alive by the outer one; the descriptor of the first is kept for `wait`.
         self.first.get_or_insert(page);
         Ok(memory)
@@ -154,8 +172,12 @@ impl Kernel {
     /// Waits for an RCU grace period: the kernel does so within an update of an array of maps
     /// (`maybe_wait_bpf_programs`, Linux 4.19). Page 0 is put where it is.
     fn wait(&mut self) -> Result<(), MapFault> {
-        let Some(first) = &self.first else { return Ok(()) };
-        self.outer.set(0, first, 0).map_err(|source| MapFault::refused(ARENA, source))
+        let Some(first) = &self.first else {
+            return Ok(());
+        };
+        self.outer
+            .set(0, first, 0)
+            .map_err(|source| MapFault::refused(ARENA, source))
     }
 }
 

@@ -20,15 +20,23 @@ pub struct Destinations {
 impl Destinations {
     /// In the kernel's map, empty.
     pub fn kernel(map: Map) -> Result<Self, MapFault> {
-        let kernel = map.try_into().map_err(|source| MapFault::refused(DESTINATIONS, source))?;
-        Ok(Self { kernel, held: BTreeSet::new() })
+        let kernel = map
+            .try_into()
+            .map_err(|source| MapFault::refused(DESTINATIONS, source))?;
+        Ok(Self {
+            kernel,
+            held: BTreeSet::new(),
+        })
     }
 
     /// Makes the set what `wanted` says; wildcard addresses are left out. Returns whether it changed.
     pub fn set(&mut self, wanted: &BTreeSet<SocketAddr>) -> Result<bool, MapFault> {
         let refused = |source| MapFault::refused(DESTINATIONS, source);
-        let wanted: BTreeSet<SocketAddr> =
-            wanted.iter().filter(|address| !address.ip().is_unspecified()).copied().collect();
+        let wanted: BTreeSet<SocketAddr> = wanted
+            .iter()
+            .filter(|address| !address.ip().is_unspecified())
+            .copied()
+            .collect();
         for gone in self.held.difference(&wanted) {
             self.kernel.remove(&key(gone)).map_err(refused)?;
         }

@@ -9,6 +9,7 @@ pub mod held;
 pub mod names;
 pub mod outcomes;
 pub mod pin;
+pub mod pinned;
 pub mod settings;
 mod shared;
 pub mod zones;
@@ -57,6 +58,9 @@ pub enum MapFault {
 
 impl MapFault {
     fn refused(map: &'static str, source: MapError) -> Self {
-        MapFault::Refused { map, source: Box::new(source) }
+        MapFault::Refused {
+            map,
+            source: Box::new(source),
+        }
     }
 }

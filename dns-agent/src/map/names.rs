@@ -36,13 +36,22 @@ pub struct Slot {
 impl Names {
     /// On the heap, at most `ceiling` names.
     pub fn heap(ceiling: u32) -> Self {
-        Self { kernel: None, held: HashMap::new(), ceiling }
+        Self {
+            kernel: None,
+            held: HashMap::new(),
+            ceiling,
+        }
     }
 
     /// In the kernel's map, made for `ceiling` names.
     pub fn kernel(map: Map, ceiling: u32) -> Result<Self, MapFault> {
-        let map = map.try_into().map_err(|source| MapFault::refused(NAMES, source))?;
-        Ok(Self { kernel: Some(map), ..Self::heap(ceiling) })
+        let map = map
+            .try_into()
+            .map_err(|source| MapFault::refused(NAMES, source))?;
+        Ok(Self {
+            kernel: Some(map),
+            ..Self::heap(ceiling)
+        })
     }
 
     /// Where the record of a key is.
@@ -58,7 +67,9 @@ impl Names {
         entry: &NameEntry,
     ) -> Result<Option<Slot>, MapFault> {
         if self.held.len() >= self.ceiling as usize && !self.held.contains_key(&key) {
-            return Err(MapFault::NamesFull { ceiling: self.ceiling });
+            return Err(MapFault::NamesFull {
+                ceiling: self.ceiling,
+            });
         }
         if let Some(kernel) = &mut self.kernel {
             let octets = octets(entry);
@@ -80,7 +91,9 @@ impl Names {
         if self.held.contains_key(&key)
             && let Some(kernel) = &mut self.kernel
         {
-            kernel.remove(&key).map_err(|source| MapFault::refused(NAMES, source))?;
+            kernel
+                .remove(&key)
+                .map_err(|source| MapFault::refused(NAMES, source))?;
         }
         Ok(self.held.remove(&key))
     }

@@ -14,7 +14,9 @@ pub struct Outcomes(PerCpuArray<MapData, u64>);
 impl Outcomes {
     /// The kernel's map.
     pub fn kernel(map: Map) -> Result<Self, MapFault> {
-        map.try_into().map(Self).map_err(|source| MapFault::refused(OUTCOMES, source))
+        map.try_into()
+            .map(Self)
+            .map_err(|source| MapFault::refused(OUTCOMES, source))
     }
 
     /// Every hook and outcome with its count; an error leaves nothing out silently.

@@ -36,12 +36,19 @@ impl SettingsMap {
 
     /// In the kernel's map.
     pub fn kernel(map: &MapData) -> Result<Self, MapFault> {
-        Shared::map(map).map(Self).map_err(|source| MapFault::Mapping { map: SETTINGS, source })
+        Shared::map(map)
+            .map(Self)
+            .map_err(|source| MapFault::Mapping {
+                map: SETTINGS,
+                source,
+            })
     }
 
     /// Tells the programs that the agent lives. To be called every second.
     pub fn keep_alive(&self) {
-        let Ok(now) = clock_gettime(ClockId::CLOCK_MONOTONIC_COARSE) else { return };
+        let Ok(now) = clock_gettime(ClockId::CLOCK_MONOTONIC_COARSE) else {
+            return;
+        };
         let deadline = Duration::from(now) + PATIENCE;
         let deadline = u64::try_from(deadline.as_nanos()).unwrap_or(u64::MAX);
         self.0.get().deadline.store(deadline, Ordering::Relaxed);

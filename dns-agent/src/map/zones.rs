@@ -20,7 +20,9 @@ impl ZonesMap {
 
     /// In the kernel's map.
     pub fn kernel(map: &MapData) -> Result<Self, MapFault> {
-        Shared::map(map).map(Self).map_err(|source| MapFault::Mapping { map: ZONES, source })
+        Shared::map(map)
+            .map(Self)
+            .map_err(|source| MapFault::Mapping { map: ZONES, source })
     }
 
     /// The zones as the responder sees them.
@@ -32,7 +34,10 @@ impl ZonesMap {
     /// called within [`SettingsMap::change`](super::settings::SettingsMap::change).
     pub fn set(&mut self, zones: &[Zone]) {
         let slots = &mut self.0.get_mut().zone;
-        for (slot, zone) in slots.iter_mut().zip(zones.iter().chain([Zone::EMPTY; SLOTS].iter())) {
+        for (slot, zone) in slots
+            .iter_mut()
+            .zip(zones.iter().chain([Zone::EMPTY; SLOTS].iter()))
+        {
             *slot = *zone;
         }
     }

@@ -5,7 +5,10 @@ use crate::serve::query::Transport;
 use crate::serve::response::{REFUSED, SERVFAIL};
 use crate::serve::sample::{Addresses, counts, message, name, parsed, plain, question};
 
-fn servers(blocks: Vec<(&[&str], Vec<Arc<dyn Handler>>)>) -> Servers {
+/// A server block's zones and plugins.
+type Block<'a> = (&'a [&'a str], Vec<Arc<dyn Handler>>);
+
+fn servers(blocks: Vec<Block<'_>>) -> Servers {
     Servers::new(blocks.into_iter().map(|(zones, handlers)| {
         let zones = zones.iter().map(|zone| name(zone)).collect();
         (zones, Chain::new(handlers))

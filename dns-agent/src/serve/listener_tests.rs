@@ -63,6 +63,13 @@ async fn read(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
     Ok(message)
 }
 
+/// Returns once this many queries wait.
+async fn under_way(serving: &Serving, queries: usize) {
+    while serving.in_flight.available_permits() + queries > IN_FLIGHT as usize {
+        tokio::task::yield_now().await;
+    }
+}
+
 /// Waits with names under `wait`, panics at names under `panic`, answers the others.
 #[derive(Default)]
 struct Moody {
@@ -202,9 +209,7 @@ async fn stopping_answers_what_is_under_way_and_frees_the_port() {
     let mut stream = TcpStream::connect(address).await.unwrap();
     socket.send(&plain("a.wait", 1)).await.unwrap();
     send(&mut stream, &plain("b.wait", 1)).await;
-    while serving.in_flight.available_permits() as u32 > IN_FLIGHT - 2 {
-        tokio::task::yield_now().await;
-    }
+    under_way(&serving, 2).await;
     let stopping = tokio::spawn(serving.stop(DRAIN));
     tokio::time::sleep(Duration::from_millis(50)).await;
     assert!(!stopping.is_finished());
@@ -221,9 +226,7 @@ async fn stopping_waits_no_longer_than_told() {
     let serving = start(LOOPBACK, Moody::default());
     let mut stream = TcpStream::connect(serving.address()).await.unwrap();
     send(&mut stream, &plain("a.wait", 1)).await;
-    while serving.in_flight.available_permits() as u32 == IN_FLIGHT {
-        tokio::task::yield_now().await;
-    }
+    under_way(&serving, 1).await;
     let begin = Instant::now();
     serving.stop(Duration::from_millis(100)).await;
     assert!(begin.elapsed() < Duration::from_secs(2));

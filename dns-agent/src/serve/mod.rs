@@ -1,11 +1,11 @@
-//! The miss path: from a datagram or stream to a response, `listener -> plugin chain -> upstream`.
+//! The miss path: from a datagram or a stream to a response, `listener -> plugin chain -> upstream`.
 //!
-//! `udp` and `tcp` receive octets, [`query`] judges them, [`chain`] finds the server block and runs its
-//! plugins, [`response`] is what comes back.
+//! [`listener`] binds, `udp` and `tcp` receive octets, [`query`] judges them, [`chain`] finds the
+//! server block and runs its plugins, [`mod@fit`] and [`response`] make what goes back. [`admin`] tells how
+//! it goes.
 
 pub mod admin;
 pub mod chain;
-pub mod errors;
 pub mod fit;
 pub mod listener;
 pub mod query;
@@ -18,7 +18,6 @@ mod udp;
 
 pub use admin::{Admin, AdminError, Endpoint, Readiness, Status, Wanted};
 pub use chain::{Chain, Current, Handler, Next, Servers};
-pub use errors::Errors;
 pub use fit::fit;
 pub use listener::{ListenError, Listener, Serving};
 pub use query::{Edns, Header, Parsed, Query, Question, Transport};

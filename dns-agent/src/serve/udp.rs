@@ -4,6 +4,8 @@ use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
 
 use nix::cmsg_space;
 use nix::libc::{in_pktinfo, in6_pktinfo};
@@ -21,6 +23,8 @@ use super::response::Response;
 
 /// The largest UDP payload.
 const DATAGRAM: usize = 65_535;
+/// Receiving fails where memory is short; asking again at once would not make it less so.
+const AFTER_ERROR: Duration = Duration::from_millis(100);
 
 /// Has the kernel tell with each datagram to which of our addresses it was sent: a socket at a wildcard
 /// address would otherwise answer from whichever address the route back prefers.
@@ -47,9 +51,13 @@ pub(super) async fn serve(socket: UdpSocket, shared: Arc<Shared>) {
             _ = stop.wait_for(|stop| *stop) => return,
             received = receive(&socket, &mut buffer) => received,
         };
-        // Errors here are those of earlier sends, told late: nothing to do about them.
-        let Ok((length, path)) = received else {
-            continue;
+        let (length, path) = match received {
+            Ok(received) => received,
+            Err(error) => {
+                tracing::warn!("a datagram was not received: {error}");
+                tokio::time::sleep(AFTER_ERROR).await;
+                continue;
+            }
         };
         match Query::parse(buffer[..length].to_vec(), Transport::Udp, path.client) {
             Parsed::Silence => {}
@@ -66,8 +74,8 @@ async fn answer(socket: &Arc<UdpSocket>, query: Query, path: Path, shared: &Arc<
         async move { shared.answer(&query).await }
     });
     let response = match futures::poll!(&mut answering) {
-        std::task::Poll::Ready(response) => response,
-        std::task::Poll::Pending => {
+        Poll::Ready(response) => response,
+        Poll::Pending => {
             let Some(permit) = shared.permit() else {
                 let response = Response::servfail(&query, "too many queries wait for upstreams");
                 return shared.send(socket, response.message(), path).await;

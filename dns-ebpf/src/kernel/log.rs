@@ -9,40 +9,37 @@ use dns_ebpf::query::Query;
 use dns_ebpf::respond::Reply;
 use dns_ebpf::scratch::Scratch;
 
-/// How much of a name is shown.
-const TEXT: usize = 64;
-
 /// Logs a verdict: passes at level info, answers at level debug.
 #[inline(always)]
 pub(super) fn record(
     ifindex: u32,
-    scratch: &mut Scratch,
+    scratch: &Scratch,
     query: &Query,
     answer: &Result<Reply, Outcome>,
 ) {
     if !level_enabled(Level::Info) {
         return;
     }
-    let text = text(scratch, query.name_len);
+    // Raw, and always as much: taking labels apart octet by octet is work for the reader, not for the verifier.
+    let (len, name) = (query.name_len, scratch.name_start());
     match answer {
         Ok(reply) => debug!(
             (),
-            "outcome {} type {} ifindex {} name {}",
+            "outcome {} type {} ifindex {} len {} name {:x}",
             reply.outcome as u32,
             query.rtype,
             ifindex,
-            text
+            len,
+            name
         ),
         Err(outcome) => info!(
             (),
-            "outcome {} type {} ifindex {} name {}", *outcome as u32, query.rtype, ifindex, text
+            "outcome {} type {} ifindex {} len {} name {:x}",
+            *outcome as u32,
+            query.rtype,
+            ifindex,
+            len,
+            name
         ),
     }
-}
-
-/// The folded name's first octets, dots for length octets as far as that can be told by value.
-#[inline(always)]
-fn text(scratch: &mut Scratch, name_len: usize) -> &'static str {
-    let _ = (scratch, name_len);
-    ""
 }

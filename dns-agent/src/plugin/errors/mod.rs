@@ -1,6 +1,10 @@
 //! `errors [stdout]`: failures of queries are logged.
 
+mod handler;
+
 use crate::corefile::{Directive, Known, Report};
+
+pub use handler::Errors;
 
 const OPTIONS: Known = Known {
     plugin: "errors",

@@ -273,16 +273,17 @@ async fn what_is_truncated_is_asked_again_over_tcp() {
 #[tokio::test]
 async fn without_tcp_the_truncated_part_is_passed_on() {
     let query = udp(plain("www.example.com", 1));
-    let silent: Script = |query, tcp| match tcp {
-        true => Vec::new(),
-        false => vec![addresses(query, 2, true)],
+    let silent: Script = |query, tcp| {
+        let answer = || vec![addresses(query, 2, true)];
+        if tcp { Vec::new() } else { answer() }
     };
-    let cut: Script = |query, tcp| match tcp {
-        true => vec![vec![0; 12]],
-        false => vec![addresses(query, 2, true)[..50].to_vec()],
+    let cut: Script = |query, tcp| {
+        let answer = || addresses(query, 2, true)[..50].to_vec();
+        vec![if tcp { vec![0; 12] } else { answer() }]
     };
     for (script, answers) in [(silent, 2), (cut, 0)] {
-        let response = ask_one(script, &query).await;
+        let upstream = Scripted::start(script).await;
+        let response = ask(impatient(&[upstream.address]), &query).await;
         assert_eq!(counts(response.message()), [1, answers, 0, 0]);
         assert!(is_truncated(response.message()));
         assert_eq!(response.failure(), None);

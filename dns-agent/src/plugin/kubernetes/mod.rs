@@ -1,5 +1,8 @@
 //! `kubernetes`: names of Services, endpoints and pods.
 
+mod alias;
+mod authority;
+mod handler;
 mod setup;
 
 use std::collections::BTreeSet;
@@ -7,6 +10,7 @@ use std::sync::Arc;
 
 use crate::record::Name;
 
+pub use handler::{Kubernetes, respond_from};
 pub use setup::setup;
 
 /// What the lines of a `kubernetes` block say.

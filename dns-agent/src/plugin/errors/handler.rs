@@ -1,13 +1,11 @@
-//! The `errors` plugin: failed queries as log lines, at most [`LINES_PER_SECOND`] of them.
+//! `errors`: failed queries as log lines, at most [`LINES_PER_SECOND`] of them.
 
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
 
-use super::chain::{Handler, Next};
-use super::query::Query;
-use super::response::Response;
+use crate::serve::{Handler, Next, Query, Response};
 
 /// A dead upstream fails every query; the log is to be read by a person.
 const LINES_PER_SECOND: u32 = 10;

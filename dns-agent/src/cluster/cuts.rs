@@ -1,0 +1,166 @@
+//! Where the namespace is cut: which server block is asked for which name, as the slots of ZONES.
+//!
+//! The programs answer for one port's server blocks, those of the first block with `kubernetes`.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use dns_ebpf::zone::{SUFFIX, ZONES, Zone, flag};
+
+use super::instance::Instance;
+use crate::corefile::Config;
+use crate::plugin::kubernetes::Pods;
+use crate::record::Name;
+use crate::record::reverse::is_reverse;
+
+/// The cuts, longest name first.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Cuts {
+    cuts: Vec<Cut>,
+    /// The zones of the port's server blocks, longest first, and the instance that each has.
+    blocks: Vec<(Name, Option<usize>)>,
+}
+
+#[derive(Debug, Clone)]
+struct Cut {
+    name: Name,
+    flags: u32,
+    /// The zone whose SOA denies, and its TTL.
+    apex: usize,
+    ttl: u32,
+}
+
+impl Cuts {
+    /// Of the server blocks that share a port with the first `kubernetes` block.
+    pub(super) fn new(config: &Config, instances: &[Arc<Instance>]) -> Self {
+        let Some(port) = instances.first().map(|instance| instance.port) else {
+            return Self::default();
+        };
+        let mut blocks = Vec::new();
+        for (server, block) in config
+            .servers
+            .iter()
+            .enumerate()
+            .filter(|(_, b)| b.port == port)
+        {
+            let instance = instances
+                .iter()
+                .position(|instance| instance.server == server);
+            blocks.extend(block.zones.iter().map(|zone| (zone.clone(), instance)));
+        }
+        blocks.sort_by_key(|(zone, _)| std::cmp::Reverse(zone.labels().count()));
+        // Two blocks for one zone differ in `bind`: which one is asked depends on the address, and the programs do
+        // not guess.
+        let ambiguous: BTreeSet<Name> = blocks
+            .iter()
+            .filter(|(zone, _)| blocks.iter().filter(|(other, _)| other == zone).count() > 1)
+            .map(|(zone, _)| zone.clone())
+            .collect();
+        for (zone, instance) in &mut blocks {
+            if ambiguous.contains(zone) {
+                *instance = None;
+            }
+        }
+        let mut cuts = Self {
+            cuts: Vec::new(),
+            blocks,
+        };
+        cuts.cuts = cuts
+            .names(instances)
+            .into_iter()
+            .map(|name| cuts.cut(name, instances))
+            .collect();
+        cuts.cuts
+            .sort_by_key(|cut| std::cmp::Reverse(cut.name.wire().len()));
+        if cuts.cuts.len() > ZONES {
+            tracing::warn!(
+                "the Corefile has {} zones, the kernel takes {ZONES}: it answers none of their names",
+                cuts.cuts.len()
+            );
+            cuts = Self::default();
+        }
+        cuts
+    }
+
+    /// Every name at which the answer to a missing name may change.
+    fn names(&self, instances: &[Arc<Instance>]) -> BTreeSet<Name> {
+        let mut names: BTreeSet<Name> = self.blocks.iter().map(|(zone, _)| zone.clone()).collect();
+        for instance in self.blocks.iter().filter_map(|(_, instance)| *instance) {
+            let options = instances[instance].view.options();
+            names.extend(options.zones.iter().cloned());
+            names.extend(options.fallthrough.iter().cloned());
+            if options.pods != Pods::Disabled {
+                let zones = options.zones.iter().filter(|zone| !is_reverse(zone));
+                names.extend(zones.filter_map(|zone| zone.child(b"pod")));
+            }
+        }
+        names
+    }
+
+    fn cut(&self, name: Name, instances: &[Arc<Instance>]) -> Cut {
+        let instance = self.instance(&name).map(|i| &instances[i]);
+        let zone = instance.and_then(|instance| instance.view.zone_of(&name));
+        let mut cut = Cut {
+            apex: name.wire().len(),
+            name,
+            flags: flag::USED,
+            ttl: 0,
+        };
+        if let (Some(instance), Some(zone)) = (instance, zone) {
+            let options = instance.view.options();
+            if cut.name.wire().len() <= SUFFIX {
+                cut.flags |= flag::SERVED;
+            }
+            if instance.falls_through(&cut.name) {
+                cut.flags |= flag::FALLTHROUGH;
+            }
+            let is_pod = !is_reverse(zone) && zone.child(b"pod").as_ref() == Some(&cut.name);
+            if is_pod && options.pods != Pods::Disabled {
+                cut.flags |= flag::PODS;
+            }
+            cut.apex = zone.wire().len();
+            // As CoreDNS: a denial is kept for five minutes at most, whatever `ttl` says.
+            cut.ttl = options.ttl.min(300);
+        }
+        cut
+    }
+
+    /// The instance of the server block that is asked for `name`.
+    pub(super) fn instance(&self, name: &Name) -> Option<usize> {
+        self.blocks
+            .iter()
+            .find(|(zone, _)| name.is_under(zone))
+            .and_then(|(_, instance)| *instance)
+    }
+
+    /// The slot of a zone.
+    pub(super) fn slot(&self, zone: &Name) -> Option<u8> {
+        let slot = self.cuts.iter().position(|cut| cut.name == *zone)?;
+        u8::try_from(slot).ok()
+    }
+
+    /// The slots that have a SOA.
+    pub(super) fn served(&self) -> Vec<usize> {
+        let slots = self.cuts.iter().enumerate();
+        slots
+            .filter(|(_, cut)| cut.flags & flag::SERVED != 0)
+            .map(|(slot, _)| slot)
+            .collect()
+    }
+
+    /// The slots as they are written; `state` adds flags to those that are served.
+    pub(super) fn zones(&self, serial: u32, state: impl Fn(&Name) -> u32) -> Vec<Zone> {
+        let zone = |cut: &Cut| {
+            let served = cut.flags & flag::SERVED != 0;
+            let state = if served { state(&cut.name) } else { 0 };
+            Zone {
+                apex: cut.apex as u32,
+                flags: cut.flags | state,
+                serial,
+                ttl: cut.ttl,
+                ..Zone::new(cut.name.wire())
+            }
+        };
+        self.cuts.iter().map(zone).collect()
+    }
+}

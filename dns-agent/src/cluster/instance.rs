@@ -1,0 +1,50 @@
+//! One `kubernetes` block of the Corefile in force.
+
+use std::net::IpAddr;
+
+use crate::corefile::Server;
+use crate::k8s::object::ObjectKey;
+use crate::plugin::kubernetes::Options;
+use crate::record::Name;
+use crate::record::schema::View;
+
+/// A `kubernetes` block and the server block it stands in.
+#[derive(Debug, Clone)]
+pub struct Instance {
+    /// Which server block, by its place in the Corefile.
+    pub server: usize,
+    /// The port of the server block.
+    pub port: u16,
+    /// What the block makes of the objects.
+    pub view: View,
+    /// `loadbalance` of the server block.
+    pub shuffle: bool,
+}
+
+impl Instance {
+    /// The `kubernetes` block with `options` in `block`, which is number `server`.
+    pub fn new(
+        server: usize,
+        block: &Server,
+        options: Options,
+        dns_service: ObjectKey,
+        own: Vec<IpAddr>,
+    ) -> Self {
+        let view = View::new(options, dns_service, own);
+        Self {
+            server,
+            port: block.port,
+            view,
+            shuffle: block.loadbalance,
+        }
+    }
+
+    /// Whether a name that is not there goes to the next plugin.
+    pub fn falls_through(&self, name: &Name) -> bool {
+        self.view
+            .options()
+            .fallthrough
+            .iter()
+            .any(|zone| name.is_under(zone))
+    }
+}

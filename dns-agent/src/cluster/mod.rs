@@ -1,0 +1,308 @@
+//! The cluster as it is known now: objects, what each `kubernetes` block makes of them, and what is held.
+//!
+//! One writer ([`control`]) takes events in; listeners read. A change goes `Index::apply` ->
+//! `View::touched` -> `View::node` -> `answer::held::encode` -> `Held::put`.
+
+pub mod control;
+mod cuts;
+pub mod instance;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use dns_ebpf::zone::flag;
+
+use crate::answer::held::{Placement, encode};
+use crate::corefile::Config;
+use crate::k8s::index::{Index, cluster_ips};
+use crate::k8s::object::{Kind, ObjectKey};
+use crate::k8s::{Event, Verb};
+use crate::map::MapFault;
+use crate::map::held::Held;
+use crate::record::{Name, Node};
+use cuts::Cuts;
+use instance::Instance;
+
+/// How long a broken watch's zones are still denied from.
+const BROKEN_PATIENCE: Duration = Duration::from_secs(60);
+
+/// Everything that is known.
+pub struct Cluster {
+    index: Index,
+    instances: Vec<Arc<Instance>>,
+    cuts: Cuts,
+    held: Held,
+    dns_service: ObjectKey,
+    listed: BTreeSet<&'static str>,
+    broken: BTreeMap<&'static str, Instant>,
+    /// Names that could not be held: their zones are not whole.
+    missing: BTreeSet<Name>,
+    serial: u32,
+    /// What was last said about `missing`, so that it is said once.
+    said: Option<String>,
+}
+
+/// What a change came to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Changed {
+    /// Names whose record was put or removed.
+    pub names: usize,
+}
+
+impl Cluster {
+    /// Knows nothing yet.
+    pub fn new(held: Held, dns_service: ObjectKey) -> Self {
+        Self {
+            index: Index::default(),
+            instances: Vec::new(),
+            cuts: Cuts::default(),
+            held,
+            dns_service,
+            listed: BTreeSet::new(),
+            broken: BTreeMap::new(),
+            missing: BTreeSet::new(),
+            serial: now(),
+            said: None,
+        }
+    }
+
+    /// Puts a Corefile in force. `own` are the agent's own addresses, for `ns.dns.<zone>` where the DNS
+    /// Service has none. Answers that stay the same are not interrupted.
+    pub fn configure(&mut self, config: &Config, own: &[IpAddr]) -> &[Arc<Instance>] {
+        let instance = |(server, block): (usize, &crate::corefile::Server)| {
+            let options = block.kubernetes.clone()?;
+            Some(Arc::new(Instance::new(
+                server,
+                block,
+                options,
+                self.dns_service.clone(),
+                own.to_vec(),
+            )))
+        };
+        self.instances = config
+            .servers
+            .iter()
+            .enumerate()
+            .filter_map(instance)
+            .collect();
+        self.cuts = Cuts::new(config, &self.instances);
+        self.rebuild();
+        &self.instances
+    }
+
+    /// Takes events in; the names they touch are written once.
+    pub fn take(&mut self, events: impl IntoIterator<Item = Event>) -> Changed {
+        let mut names = BTreeSet::new();
+        let before = self.is_complete();
+        for event in events {
+            match event {
+                Event::Change(verb, _) => self.apply(verb, &mut names),
+                Event::Broken(kind) => {
+                    self.broken
+                        .entry(kind.plural())
+                        .or_insert_with(Instant::now);
+                }
+                Event::Restored(kind) => {
+                    self.broken.remove(kind.plural());
+                }
+            }
+        }
+        let changed = self.write(names);
+        if changed.names > 0 {
+            self.serial = now();
+            for slot in self.cuts.served() {
+                self.held.set_serial(slot, self.serial);
+            }
+        }
+        if before != self.is_complete() {
+            self.write_zones();
+        }
+        changed
+    }
+
+    /// Looks at the clock: withdraws denials where a watch has been broken for too long, and gives
+    /// them back. To be called every second.
+    pub fn tick(&mut self) {
+        let retry = std::mem::take(&mut self.missing);
+        if !retry.is_empty() {
+            self.write(retry);
+        }
+        self.write_zones();
+    }
+
+    /// Whether every kind was listed.
+    pub fn is_listed(&self) -> bool {
+        self.listed.len() == Kind::ALL.len()
+    }
+
+    /// Which kinds were not listed yet.
+    pub fn unlisted(&self) -> impl Iterator<Item = Kind> {
+        Kind::ALL
+            .into_iter()
+            .filter(|kind| !self.listed.contains(kind.plural()))
+    }
+
+    /// The objects.
+    pub fn index(&self) -> &Index {
+        &self.index
+    }
+
+    /// What is answered from.
+    pub fn held(&self) -> &Held {
+        &self.held
+    }
+
+    /// SOA SERIAL: the time of the last change, seconds since 1970.
+    pub fn serial(&self) -> u32 {
+        self.serial
+    }
+
+    /// How many names could not be held.
+    pub fn missing(&self) -> usize {
+        self.missing.len()
+    }
+
+    /// The DNS Service's ClusterIPs at port 53.
+    pub fn dns_service_addresses(&self) -> BTreeSet<SocketAddr> {
+        let service = self.index.service(&self.dns_service);
+        let ips = service
+            .map(|service| cluster_ips(service))
+            .unwrap_or_default();
+        ips.iter().map(|&ip| SocketAddr::new(ip, 53)).collect()
+    }
+
+    fn apply(&mut self, verb: Verb, names: &mut BTreeSet<Name>) {
+        if let Verb::Reset(kind, _) = &verb {
+            self.listed.insert(kind.plural());
+            self.broken.remove(kind.plural());
+        }
+        for touched in self.index.apply(verb) {
+            for instance in &self.instances {
+                names.extend(instance.view.touched(&self.index, &touched));
+            }
+        }
+    }
+
+    /// Writes what `names` have now.
+    fn write(&mut self, names: BTreeSet<Name>) -> Changed {
+        let mut changed = Changed::default();
+        for name in names {
+            match self.write_name(&name) {
+                Ok(is_new) => {
+                    changed.names += usize::from(is_new);
+                    self.missing.remove(&name);
+                }
+                Err(fault) => self.miss(name, &fault),
+            }
+        }
+        if self.missing.is_empty() {
+            self.said = None;
+        }
+        changed
+    }
+
+    fn write_name(&mut self, name: &Name) -> Result<bool, MapFault> {
+        match self.wanted(name) {
+            Some((node, placement)) => {
+                let (record, entry) = encode(name, &node, placement);
+                self.held.put(record, entry)
+            }
+            None => self.held.remove(name.wire()),
+        }
+    }
+
+    /// What is to be held under a name: what the server block that is asked for it says.
+    fn wanted(&self, name: &Name) -> Option<(Node, Placement)> {
+        let instance = self.cuts.instance(name).map(|i| &self.instances[i])?;
+        let zone = instance.view.zone_of(name)?;
+        let node = instance.view.node(&self.index, name)?;
+        let zone_len = u8::try_from(zone.wire().len()).ok()?;
+        let slot = self.cuts.slot(zone)?;
+        Some((
+            node,
+            Placement {
+                zone: slot,
+                zone_len,
+                shuffle: instance.shuffle,
+            },
+        ))
+    }
+
+    fn miss(&mut self, name: Name, fault: &MapFault) {
+        let what = fault.to_string();
+        if self.said.as_ref() != Some(&what) {
+            tracing::warn!(
+                "{name} and perhaps other names cannot be held in the kernel: {what}. They are answered by the agent \
+                 or the cluster's DNS, and the kernel denies no name of their zones"
+            );
+            self.said = Some(what);
+        }
+        // What may still be held under it is out of date.
+        if let Err(fault) = self.held.remove(name.wire()) {
+            tracing::error!("{name}: an old record cannot be removed from the kernel: {fault}");
+        }
+        let is_first = self.missing.is_empty();
+        self.missing.insert(name);
+        if is_first {
+            self.write_zones();
+        }
+    }
+
+    /// Writes all zones and all names anew, and removes what is no longer wanted.
+    fn rebuild(&mut self) {
+        let mut names: BTreeSet<Name> = BTreeSet::new();
+        for instance in &self.instances {
+            names.extend(instance.view.all_names(&self.index));
+        }
+        let zones = self.cuts.zones(self.serial, |_| 0);
+        // Under an odd epoch all through: a zone's slot may mean another zone until the last name is
+        // written.
+        let settings = self.held.settings();
+        settings.change(|| {
+            self.held.set_zones(&zones);
+            let keep: std::collections::HashSet<Vec<u8>> =
+                names.iter().map(|name| name.wire().to_vec()).collect();
+            if let Err(fault) = self.held.retain(|name| keep.contains(name)) {
+                tracing::error!("old records cannot be removed from the kernel: {fault}");
+            }
+            self.missing.clear();
+            self.write(names);
+            self.write_zones();
+        });
+    }
+
+    fn write_zones(&mut self) {
+        let state = self.state();
+        let zones = self.cuts.zones(self.serial, |_| state);
+        if self.held.zones_differ(&zones) {
+            let settings = self.held.settings();
+            settings.change(|| self.held.set_zones(&zones));
+        }
+    }
+
+    fn state(&self) -> u32 {
+        if self.is_complete() {
+            flag::COMPLETE
+        } else {
+            0
+        }
+    }
+
+    /// Whether absence is knowledge.
+    fn is_complete(&self) -> bool {
+        self.is_listed()
+            && self.missing.is_empty()
+            && self
+                .broken
+                .values()
+                .all(|since| since.elapsed() < BROKEN_PATIENCE)
+    }
+}
+
+fn now() -> u32 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs() as u32)
+}

@@ -1,0 +1,141 @@
+//! `kubernetes` in the agent's chain: the responder on what is held, then the authority on the objects.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use dns_ebpf::query;
+use dns_ebpf::respond::{Reply, respond};
+use dns_ebpf::scratch::{DNS, QUERY_MAX, Scratch};
+use parking_lot::RwLock;
+use rand::seq::SliceRandom as _;
+
+use super::alias;
+use super::authority::{Said, say};
+use crate::answer::message::{Sections, encode};
+use crate::cluster::Cluster;
+use crate::cluster::instance::Instance;
+use crate::map::held::Held;
+use crate::record::Rdata;
+use crate::serve::chain::{Handler, Next};
+use crate::serve::fit::fit;
+use crate::serve::query::{Query, Transport};
+use crate::serve::response::Response;
+
+/// RD of a header's flags.
+const RD: u16 = 0x0100;
+/// CD of a header's flags.
+const CD: u16 = 0x0010;
+
+/// The `kubernetes` plugin of a server block.
+pub struct Kubernetes {
+    cluster: Arc<RwLock<Cluster>>,
+    instance: Arc<Instance>,
+    /// Whether what is held is this port's: the programs answer for one.
+    is_held: bool,
+}
+
+impl Kubernetes {
+    /// For `instance`; `is_held`: its names are those that [`Cluster`] holds.
+    pub fn new(cluster: Arc<RwLock<Cluster>>, instance: Arc<Instance>, is_held: bool) -> Self {
+        Self {
+            cluster,
+            instance,
+            is_held,
+        }
+    }
+}
+
+thread_local! {
+    /// 4 KiB that would otherwise be cleared for each query.
+    static SCRATCH: RefCell<Box<Scratch>> = RefCell::new(Box::new(Scratch::ZERO));
+}
+
+#[async_trait]
+impl Handler for Kubernetes {
+    async fn handle(&self, query: &Query, next: Next<'_>) -> Response {
+        // The lock is not held across an await.
+        let said = {
+            let cluster = self.cluster.read();
+            if self.is_held && query.depth == 0 && query.transport == Transport::Udp {
+                let message = SCRATCH.with_borrow_mut(|scratch| {
+                    respond_from(scratch, query.octets(), cluster.held())
+                });
+                if let Some(message) = message {
+                    return Response::new(message);
+                }
+            }
+            let question = &query.question;
+            say(&self.instance, &cluster, &question.name, question.qtype)
+        };
+        match said {
+            Said::Response {
+                rcode,
+                mut sections,
+            } => {
+                if self.instance.shuffle {
+                    shuffle(&mut sections);
+                }
+                complete(query, rcode, &sections)
+            }
+            Said::Alias { ttl, target } => alias::follow(query, next, ttl, &target).await,
+            Said::Next => next.handle(query).await,
+            Said::Unlisted => {
+                Response::servfail(query, "the cluster's objects have not all been listed yet")
+            }
+        }
+    }
+}
+
+/// The responder's answer to a message over UDP: the octets that the programs would have sent. `None`: it passes.
+pub fn respond_from(scratch: &mut Scratch, message: &[u8], held: &Held) -> Option<Vec<u8>> {
+    if message.len() > QUERY_MAX {
+        return None;
+    }
+    scratch.front[DNS..DNS + message.len()].copy_from_slice(message);
+    let query = query::parse(scratch, message.len(), held.seed()).ok()?;
+    let reply = respond(scratch, &query, held).ok()?;
+    Some(assemble(scratch, &reply))
+}
+
+/// The message that a [`Reply`] describes.
+fn assemble(scratch: &Scratch, reply: &Reply) -> Vec<u8> {
+    let mut message = Vec::with_capacity(reply.len());
+    message.extend_from_slice(&scratch.front[DNS..DNS + reply.front_len]);
+    if reply.body_len > 0 {
+        // SAFETY: the responder points at `body_len` octets of `scratch` or of the arena, which the lock
+        // on the cluster keeps unchanged.
+        message
+            .extend_from_slice(unsafe { std::slice::from_raw_parts(reply.body, reply.body_len) });
+    }
+    message.extend_from_slice(&scratch.tail[..reply.tail_len]);
+    message
+}
+
+/// A response of `sections`, fitted to the client.
+pub(super) fn complete(query: &Query, rcode: u8, sections: &Sections) -> Response {
+    let question = &query.question;
+    let message = encode(&question.name, question.qtype, rcode, sections);
+    fit_ours(query, message)
+}
+
+/// Copies RD and CD, and fits the message to the client.
+pub(super) fn fit_ours(query: &Query, mut message: Vec<u8>) -> Response {
+    let [high, low] = (query.header.flags & (RD | CD)).to_be_bytes();
+    message[2] |= high;
+    message[3] |= low;
+    match fit(query, &message) {
+        Some(message) => Response::new(message),
+        None => Response::servfail(query, "the response could not be made to fit"),
+    }
+}
+
+/// Addresses in a new order (`loadbalance`), in the answer and in the additional section.
+fn shuffle(sections: &mut Sections) {
+    let is_address = |rdata: &Rdata| matches!(rdata, Rdata::A(_) | Rdata::Aaaa(_));
+    for section in [&mut sections.answer, &mut sections.additional] {
+        if section.iter().all(|(_, _, rdata)| is_address(rdata)) {
+            section.shuffle(&mut rand::rng());
+        }
+    }
+}
