@@ -6,16 +6,17 @@ use dns_ebpf::fold::Seed;
 
 #[test]
 fn programs_load_within_a_budget_of_instructions() {
-    within_budget(0);
+    within_budget(0, 500_000);
 }
 
 #[test]
 fn programs_that_log_load_too() {
-    within_budget(3);
-    within_budget(4);
+    // Asked for while looking for something; what the kernel refuses is 1,000,000 (Linux 5.2).
+    within_budget(3, 800_000);
+    within_budget(4, 800_000);
 }
 
-fn within_budget(log_level: u8) {
+fn within_budget(log_level: u8, budget: u32) {
     let constants = Constants {
         seed: Seed {
             start: 1,
@@ -36,6 +37,6 @@ fn within_budget(log_level: u8) {
             info.size_translated().unwrap_or(0),
             info.size_jitted()
         );
-        assert!(count < 500_000, "{name}: {count} instructions");
+        assert!(count < budget, "{name}: {count} instructions");
     }
 }

@@ -1,8 +1,7 @@
 //! The programs' own log records (`--kernel-log`) to the agent's log, numbers turned into words.
 //!
-//! `dns-ebpf`'s `kernel/log.rs` writes `outcome <number> type <number> ifindex <number> len <octets> name <hex>`,
-//! the name being the first 64 octets of the folded QNAME in wire form; what lies behind `len` is an earlier
-//! query's. Records get lost when they come faster than they are read: the counters do not.
+//! A record is a [`Logged`] in hexadecimal. Records get lost when they come faster than they are read: the
+//! counters do not.
 
 use std::fmt::Write as _;
 use std::io;
@@ -10,6 +9,7 @@ use std::io;
 use ::log::{Log, Metadata, Record};
 use aya::Ebpf;
 use aya_log::EbpfLogger;
+use dns_ebpf::log::Logged;
 use dns_ebpf::outcome::Outcome;
 use hickory_proto::rr::RecordType;
 use nix::net::if_::if_indextoname;
@@ -62,64 +62,39 @@ impl Log for Words {
 
     fn log(&self, record: &Record<'_>) {
         let line = record.args().to_string();
-        let Some(verdict) = Verdict::parse(&line) else {
-            info!(target: "kernel", "{line}");
-            return;
-        };
-        let Verdict {
-            outcome,
-            rtype,
-            ifindex,
-            name,
-        } = verdict;
-        // The level is the programs' business (`--kernel-log`): what comes here was asked for.
-        info!(
-            target: "kernel",
-            "{} {name} {} on {}: {}",
-            if is_answer(outcome) { "answered" } else { "passed" },
-            mnemonic(rtype),
-            interface(ifindex),
-            label(outcome),
-        );
+        match octets(&line).and_then(|octets| Logged::from_octets(&octets)) {
+            // The level is the programs' business (`--kernel-log`): what comes here was asked for.
+            Some(logged) => info!(target: "kernel", "{}", words(&logged)),
+            None => info!(target: "kernel", "{line}"),
+        }
     }
 
     fn flush(&self) {}
 }
 
-/// One record, read.
-#[derive(Debug, PartialEq, Eq)]
-struct Verdict {
-    outcome: u32,
-    rtype: u16,
-    ifindex: u32,
-    name: String,
-}
-
-impl Verdict {
-    fn parse(line: &str) -> Option<Self> {
-        let words: Vec<&str> = line.split_ascii_whitespace().collect();
-        let [
-            "outcome",
-            outcome,
-            "type",
-            rtype,
-            "ifindex",
-            ifindex,
-            "len",
-            len,
-            "name",
-            name,
-        ] = words[..]
-        else {
-            return None;
-        };
-        Some(Self {
-            outcome: outcome.parse().ok()?,
-            rtype: rtype.parse().ok()?,
-            ifindex: ifindex.parse().ok()?,
-            name: text(&octets(name)?, len.parse().ok()?),
-        })
-    }
+/// `answered web.default.svc.cluster.local. A on veth1: answer`.
+fn words(logged: &Logged) -> String {
+    let outcome = Outcome::ALL
+        .iter()
+        .find(|outcome| **outcome as u32 == logged.outcome);
+    let label = outcome.map_or_else(
+        || format!("outcome {}", logged.outcome),
+        |outcome| outcome.label().to_owned(),
+    );
+    let done = if outcome.is_some_and(|outcome| outcome.is_answer()) {
+        "answered"
+    } else {
+        "passed"
+    };
+    let name = text(
+        &logged.name.map(u64::to_ne_bytes).concat(),
+        logged.name_len as usize,
+    );
+    let rtype = mnemonic(u16::try_from(logged.rtype).unwrap_or_default());
+    format!(
+        "{done} {name} {rtype} on {}: {label}",
+        interface(logged.ifindex)
+    )
 }
 
 fn octets(hex: &str) -> Option<Vec<u8>> {
@@ -164,24 +139,6 @@ fn text(octets: &[u8], len: usize) -> String {
     }
 }
 
-fn is_answer(number: u32) -> bool {
-    outcome(number).is_some_and(Outcome::is_answer)
-}
-
-fn label(number: u32) -> String {
-    outcome(number).map_or_else(
-        || format!("outcome {number}"),
-        |outcome| outcome.label().to_owned(),
-    )
-}
-
-fn outcome(number: u32) -> Option<Outcome> {
-    Outcome::ALL
-        .iter()
-        .copied()
-        .find(|outcome| *outcome as u32 == number)
-}
-
 /// The type's name, or `TYPE` with its number (RFC 3597 5); 0 is of a query that could not be read.
 fn mnemonic(rtype: u16) -> String {
     match RecordType::from(rtype) {
@@ -203,78 +160,65 @@ fn interface(ifindex: u32) -> String {
 mod tests {
     use super::*;
 
-    fn hex(octets: &[u8]) -> String {
-        octets.iter().map(|octet| format!("{octet:02x}")).collect()
+    fn logged(outcome: u32, rtype: u32, name: &[u8], len: u32) -> Logged {
+        let mut octets = [0; 64];
+        octets[..name.len()].copy_from_slice(name);
+        let mut logged = Logged {
+            outcome,
+            ifindex: 1,
+            rtype,
+            name_len: len,
+            ..Logged::ZERO
+        };
+        for (word, octets) in logged.name.iter_mut().zip(octets.chunks(8)) {
+            *word = u64::from_ne_bytes(octets.try_into().unwrap());
+        }
+        logged
     }
 
-    fn parse(name: &[u8], len: usize) -> String {
-        let line = format!("outcome 23 type 28 ifindex 1 len {len} name {}", hex(name));
-        Verdict::parse(&line).unwrap().name
+    fn name(octets: &[u8], len: usize) -> String {
+        text(octets, len)
     }
 
     #[test]
     fn a_record_becomes_words() {
-        let line = format!(
-            "outcome 2 type 28 ifindex 7 len 9 name {}",
-            hex(b"\x03web\x03lab\0rest")
-        );
-        let verdict = Verdict::parse(&line).unwrap();
-        let expected = Verdict {
-            outcome: 2,
-            rtype: 28,
-            ifindex: 7,
-            name: "web.lab.".to_owned(),
-        };
-        assert_eq!(verdict, expected);
-        assert_eq!(
-            (label(2), is_answer(2), mnemonic(28)),
-            ("nxdomain".to_owned(), true, "AAAA".to_owned())
-        );
-        assert_eq!(
-            (label(23), is_answer(23)),
-            ("out_of_zone".to_owned(), false)
-        );
-        assert_eq!(interface(1), "lo");
+        let said = words(&logged(2, 28, b"\x03web\x03lab\0rest", 9));
+        assert_eq!(said, "answered web.lab. AAAA on lo: nxdomain");
+        let said = words(&logged(23, 65280, b"\x03web\0", 5));
+        assert_eq!(said, "passed web. TYPE65280 on lo: out_of_zone");
+        let said = words(&logged(14, 0, b"\x03old\0", 0));
+        assert_eq!(said, "passed - - on lo: counts");
+        assert!(words(&logged(63, 1, b"\0", 1)).ends_with("passed . A on lo: outcome 63"));
     }
 
     #[test]
     fn what_is_behind_the_name_is_not_shown() {
-        assert_eq!(parse(b"\x03web\0secret", 5), "web.");
-        assert_eq!(parse(b"\x03web\0secret", 0), "-");
-        assert_eq!(parse(b"\0\x03old\0", 1), ".");
+        assert_eq!(name(b"\x03web\0secret", 5), "web.");
+        assert_eq!(name(b"\x03web\0secret", 0), "-");
+        assert_eq!(name(b"\0\x03old\0", 1), ".");
     }
 
     #[test]
     fn a_cut_name_ends_in_an_ellipsis() {
-        let mut name = vec![b'a'; 64];
-        name[0] = 62;
-        name[63] = 30;
-        assert_eq!(parse(&name, 95), format!("{}.…", "a".repeat(62)));
-        name[0] = 63;
-        name[63] = b'a';
-        assert_eq!(parse(&name, 95), format!("{}.…", "a".repeat(63)));
-        assert_eq!(parse(&name[..20], 95), format!("{}…", "a".repeat(19)));
+        let mut octets = vec![b'a'; 64];
+        (octets[0], octets[63]) = (62, 30);
+        assert_eq!(name(&octets, 95), format!("{}.…", "a".repeat(62)));
+        octets[0] = 63;
+        assert_eq!(name(&octets[..20], 95), format!("{}…", "a".repeat(19)));
+        octets[63] = b'a';
+        assert_eq!(name(&octets, 95), format!("{}.…", "a".repeat(63)));
     }
 
     #[test]
     fn hostile_octets_do_not_reach_the_terminal() {
-        assert_eq!(parse(b"\x04\x1b[m.\0", 6), "\\027[m\\..");
+        assert_eq!(name(b"\x04\x1b[m.\0", 6), "\\027[m\\..");
     }
 
     #[test]
-    fn another_program_s_words_and_numbers_not_known_yet_are_shown_as_they_are() {
-        assert_eq!(Verdict::parse("something else"), None);
-        assert_eq!(
-            Verdict::parse("outcome x type 1 ifindex 1 len 1 name 00"),
-            None
-        );
-        assert_eq!(
-            Verdict::parse("outcome 1 type 1 ifindex 1 len 1 name 0"),
-            None
-        );
-        assert_eq!(
-            (label(63), mnemonic(65280), mnemonic(0)),
-            ("outcome 63".into(), "TYPE65280".into(), "-".into())
-        );
+    fn what_is_not_hexadecimal_is_no_record() {
+        assert_eq!(octets("0aff"), Some(vec![10, 255]));
+        for text in ["0", "0x", "words, ö"] {
+            assert_eq!(octets(text), None, "{text}");
+        }
     }
 }

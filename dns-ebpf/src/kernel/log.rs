@@ -2,44 +2,34 @@
 //!
 //! `AYA_LOG_LEVEL` is a constant at load: where it is too low, the verifier takes all of this out.
 
+use aya_log_ebpf::info;
 use aya_log_ebpf::macro_support::{Level, level_enabled};
-use aya_log_ebpf::{debug, info};
 use dns_ebpf::outcome::Outcome;
 use dns_ebpf::query::Query;
 use dns_ebpf::respond::Reply;
 use dns_ebpf::scratch::Scratch;
 
-/// Logs a verdict: passes at level info, answers at level debug.
+/// Logs a verdict: passes from level info on, answers from level debug on.
 #[inline(always)]
 pub(super) fn record(
     ifindex: u32,
-    scratch: &Scratch,
+    scratch: &mut Scratch,
     query: &Query,
     answer: &Result<Reply, Outcome>,
 ) {
-    if !level_enabled(Level::Info) {
+    let (level, outcome) = match answer {
+        Ok(reply) => (Level::Debug, reply.outcome),
+        Err(outcome) => (Level::Info, *outcome),
+    };
+    if !level_enabled(level) {
         return;
     }
-    // Raw, and always as much: taking labels apart octet by octet is work for the reader, not for the verifier.
-    let (len, name) = (query.name_len, scratch.name_start());
-    match answer {
-        Ok(reply) => debug!(
-            (),
-            "outcome {} type {} ifindex {} len {} name {:x}",
-            reply.outcome as u32,
-            query.rtype,
-            ifindex,
-            len,
-            name
-        ),
-        Err(outcome) => info!(
-            (),
-            "outcome {} type {} ifindex {} len {} name {:x}",
-            *outcome as u32,
-            query.rtype,
-            ifindex,
-            len,
-            name
-        ),
+    scratch.log.outcome = outcome as u32;
+    scratch.log.ifindex = ifindex;
+    scratch.log.rtype = query.rtype.into();
+    scratch.log.name_len = query.name_len as u32;
+    for i in 0..scratch.log.name.len() {
+        scratch.log.name[i] = scratch.name(i);
     }
+    info!((), "{:x}", scratch.log.octets());
 }
