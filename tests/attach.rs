@@ -8,11 +8,12 @@ use anyhow::{Context as _, Result};
 use aya::programs::links::LinkOrder;
 use aya::programs::tc::TcAttachOptions;
 use aya::programs::{SchedClassifier, TcAttachType};
-use dns_agent::kernel::attach::Plan;
+use dns_agent::kernel::attach::{Plan, Programs};
 use dns_agent::kernel::links::{LinkEvent, Links};
-use dns_agent::kernel::object::TC;
+use dns_agent::kernel::object::{self, Constants, TC};
 use dns_agent::kernel::tc::TcMode;
 use dns_agent::kernel::xdp::XdpMode;
+use dns_ebpf::fold::Seed;
 use kerndns_tests::attacher::{RunningAttacher, block_on, eventually, plan};
 use kerndns_tests::netns::{Netns, TempFile, veth};
 use kerndns_tests::programs::{classifier, tcx};
@@ -212,5 +213,30 @@ fn a_missing_capability_is_named() -> Result<()> {
         told.contains("lacks CAP_NET_ADMIN;"),
         "CAP_SYS_ADMIN includes the other: {told}"
     );
+    Ok(())
+}
+
+#[test]
+fn the_programs_of_the_embedded_object_attach_at_both_hooks() -> Result<()> {
+    let seed = Seed {
+        start: 1,
+        factor: 3,
+    };
+    let constants = Constants {
+        seed,
+        observe: false,
+        log_level: 0,
+        names: 64,
+    };
+    let mut object = object::load(&constants)?;
+    let bpffs = BpfFs::new()?;
+    let (node, _pod) = node_and_pod()?;
+    for tc in [TcMode::Tcx, TcMode::Clsact] {
+        let plan = plan(&["veth0"], &["veth0"], tc, XdpMode::Auto)?;
+        let attacher =
+            RunningAttacher::start_with(&node, plan, Programs::of(&mut object, bpffs.path())?)?;
+        let mode = if tc == TcMode::Tcx { "tcx" } else { "clsact" };
+        attacher.expect(&[&format!("veth0 tc {mode}"), "veth0 xdp generic"]);
+    }
     Ok(())
 }

@@ -11,4 +11,5 @@ pub mod map;
 pub mod metrics;
 pub mod plugin;
 pub mod record;
+pub mod run;
 pub mod serve;

@@ -1,5 +1,6 @@
 //! `kerndns`: the command line to one of the three commands; exit status 0 or 1 (2: the command line is wrong).
 
+use std::env;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
@@ -7,14 +8,16 @@ use anyhow::{Context as _, Result};
 use clap::Parser as _;
 use dns_agent::cli::{CheckArgs, Cli, Command, DumpArgs};
 use dns_agent::map::pinned;
-use dns_agent::{corefile, dump};
+use dns_agent::{corefile, dump, run};
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::LevelFilter;
+
+/// What is logged unless RUST_LOG says otherwise. kube logs each failed request; we tell of them once.
+const LOG: &str = "info,kube_client=off";
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = start_log().and_then(|()| match cli.command {
-        Command::Run(args) => run(*args),
+        Command::Run(args) => run::run(*args).map(|()| ExitCode::SUCCESS),
         Command::Check(args) => check(&args),
         Command::Dump(args) => dump(&args),
     });
@@ -28,25 +31,20 @@ fn main() -> ExitCode {
     }
 }
 
-/// To standard error, `info` and above unless RUST_LOG says otherwise.
+/// To standard error; what RUST_LOG says, if it says something.
 fn start_log() -> Result<()> {
-    let filter = EnvFilter::builder()
-        .with_default_directive(LevelFilter::INFO.into())
-        .from_env()
-        .context(
-            "RUST_LOG cannot be read; write for example RUST_LOG=info or RUST_LOG=dns_agent=debug",
-        )?;
+    let filter = match env::var(EnvFilter::DEFAULT_ENV) {
+        Ok(said) if !said.is_empty() => EnvFilter::try_new(&said).with_context(|| {
+            format!("RUST_LOG={said} is no filter; write for example RUST_LOG=dns_agent=debug,info")
+        })?,
+        _ => EnvFilter::new(LOG),
+    };
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal())
         .init();
     Ok(())
-}
-
-// Until `dns_agent::run` is there.
-fn run(_args: dns_agent::cli::RunArgs) -> Result<ExitCode> {
-    anyhow::bail!("`kerndns run` is not there yet")
 }
 
 fn check(args: &CheckArgs) -> Result<ExitCode> {

@@ -68,9 +68,12 @@ impl Metrics {
         let collector = KernelOutcomes {
             read: Box::new(read),
         };
-        self.registry
-            .write()
-            .register_collector(Box::new(collector));
+        self.collect(Box::new(collector));
+    }
+
+    /// Exports what `collector` finds at each scrape, each name with `kerndns_` before it.
+    pub fn collect(&self, collector: Box<dyn Collector>) {
+        self.registry.write().register_collector(collector);
     }
 
     /// Exports `metric` as `kerndns_<name>`; a counter's name gets `_total` behind it.

@@ -162,7 +162,7 @@ impl<'a> Record<'a> {
     /// Set `i` of a record whose name is `name_len` octets long.
     #[inline(always)]
     pub fn set(&self, name_len: usize, i: usize) -> Set {
-        let at = 16 + (name_len + 7 & !7) + i * 16;
+        let at = 16 + ((name_len + 7) & !7) + i * 16;
         let word = |k| self.word_at(bound::mask::<{ RECORD_MAX - 8 }>(at) + k);
         let (low, high) = (word(0), word(8));
         Set {
@@ -191,7 +191,7 @@ impl<'a> Record<'a> {
         self.word_at(i * 8)
     }
 
-    /// The word at `at` octets from the record's start, `at` <= RECORD_MAX + 8.
+    /// The word at `at` octets from the record's start, `at` <= `RECORD_MAX` + 8.
     #[inline(always)]
     fn word_at(&self, at: usize) -> u64 {
         debug_assert!(at <= RECORD_MAX);

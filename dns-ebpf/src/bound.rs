@@ -52,7 +52,7 @@ pub fn write<T: Copy, const MASK: usize, const N: usize>(
             .as_mut_ptr()
             .add(mask::<MASK>(at))
             .cast::<T>()
-            .write_unaligned(value)
+            .write_unaligned(value);
     }
 }
 

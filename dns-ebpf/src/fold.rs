@@ -31,8 +31,8 @@ pub fn octets(mask: u64) -> usize {
 #[inline(always)]
 pub fn lower(word: u64) -> u64 {
     let low = word & !HIGHS;
-    let from_a = low.wrapping_add(ONES * (0x80 - b'A' as u64));
-    let past_z = low.wrapping_add(ONES * (0x7f - b'Z' as u64));
+    let from_a = low.wrapping_add(ONES * (0x80 - u64::from(b'A')));
+    let past_z = low.wrapping_add(ONES * (0x7f - u64::from(b'Z')));
     let upper = (from_a ^ past_z) & !word & HIGHS;
     word | upper >> 2
 }

@@ -11,6 +11,10 @@
 //! [`Scratch`](scratch::Scratch), so that both give the same octets. Nothing here allocates, nothing
 //! guesses: what is not certain is a pass with an [`Outcome`](outcome::Outcome).
 #![no_std]
+#![expect(
+    clippy::cast_possible_truncation,
+    reason = "fields of packets and maps are cut out of words, lengths are bounded where they are made"
+)]
 #![cfg_attr(
     target_arch = "bpf",
     expect(unstable_features, reason = "asm_experimental_arch: see `bound::mask`"),

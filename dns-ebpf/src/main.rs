@@ -5,6 +5,11 @@
 #![cfg_attr(target_arch = "bpf", no_std, no_main)]
 
 #[cfg(target_arch = "bpf")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    reason = "helpers take u32 and int; lengths are bounded by what fits a frame"
+)]
 mod kernel;
 
 #[cfg(not(target_arch = "bpf"))]

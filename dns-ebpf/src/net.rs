@@ -148,12 +148,12 @@ fn udp(frame: &impl Frame, at: usize, payload: usize) -> Result<(u16, usize, u16
 pub enum Fill {
     /// With the checksum.
     Whole,
-    /// With the pseudo-header's sum: the skb says CHECKSUM_PARTIAL, and whoever sends it on adds the rest.
+    /// With the pseudo-header's sum: the skb says `CHECKSUM_PARTIAL`, and whoever sends it on adds the rest.
     Pseudo,
 }
 
 /// Whether the UDP checksum field of the query in `scratch` holds no more than the sum of its pseudo-header,
-/// as it does in an skb with CHECKSUM_PARTIAL (and in one of 65,536 others).
+/// as it does in an skb with `CHECKSUM_PARTIAL` (and in one of 65,536 others).
 #[inline(always)]
 pub fn looks_partial(scratch: &Scratch, layout: &Layout) -> bool {
     let field: u16 = front(scratch, DNS - 2);

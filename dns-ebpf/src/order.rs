@@ -22,7 +22,7 @@ const STRIDE_MAX: usize = 28;
 pub fn drawn(scratch: &mut Scratch, record: &Record<'_>, set: &Set, draw: u32) -> *const u8 {
     let (count, stride) = (set.answers as usize, set.stride as usize);
     if count > SHUFFLED {
-        let first = (u64::from(draw) * count as u64 >> 32) as usize;
+        let first = ((u64::from(draw) * count as u64) >> 32) as usize;
         return record.octets(set.offset as usize + first * stride);
     }
     copy(
@@ -61,7 +61,7 @@ fn shuffle(scratch: &mut Scratch, count: usize, stride: usize, draw: u32) {
         state = state
             .wrapping_mul(6_364_136_223_846_793_005)
             .wrapping_add(1_442_695_040_888_963_407);
-        let j = ((state >> 33) * (i as u64 + 1) >> 31) as usize;
+        let j = (((state >> 33) * (i as u64 + 1)) >> 31) as usize;
         let (a, b) = (i * stride + ADDRESS, j * stride + ADDRESS);
         if stride == 16 {
             swap::<u32>(scratch, a, b);

@@ -70,14 +70,14 @@ impl Scratch {
         self.name[PAD + i]
     }
 
-    /// Stores word `i` of the folded QNAME, `i` < NAME_WORDS.
+    /// Stores word `i` of the folded QNAME, `i` < `NAME_WORDS`.
     #[inline(always)]
     pub fn set_name(&mut self, i: usize, word: u64) {
         // SAFETY: the mask keeps the index below PAD + 32.
         unsafe {
             *self
                 .name
-                .get_unchecked_mut(PAD + bound::mask::<{ NAME_WORDS - 1 }>(i)) = word
+                .get_unchecked_mut(PAD + bound::mask::<{ NAME_WORDS - 1 }>(i)) = word;
         };
     }
 

@@ -6,7 +6,7 @@
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct Settings {
-    /// CLOCK_MONOTONIC_COARSE, nanoseconds, past which everything passes: the agent moves it on
+    /// `CLOCK_MONOTONIC_COARSE`, nanoseconds, past which everything passes: the agent moves it on
     /// every second, and a killed or stopped one does not.
     pub deadline: u64,
     /// Odd while NAMES or ZONES are being changed, and different afterwards. A denial that began and

@@ -107,10 +107,10 @@ pub fn plan(pods: &[&str], nics: &[&str], tc: TcMode, xdp: XdpMode) -> Result<Pl
     })
 }
 
-/// Waits up to ten seconds for something, and panics with what was there instead.
+/// Waits up to twenty seconds for something, and panics with what was there instead.
 #[track_caller]
 pub fn eventually(what: &str, mut check: impl FnMut() -> Result<(), String>) {
-    let end = Instant::now() + Duration::from_secs(10);
+    let end = Instant::now() + Duration::from_secs(20);
     loop {
         match check() {
             Ok(()) => return,

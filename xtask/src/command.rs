@@ -5,13 +5,17 @@
 //! by `Drop`.
 
 use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::os::unix::process::CommandExt as _;
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 /// A signal asked this process to end.
@@ -25,6 +29,9 @@ impl std::fmt::Display for Interrupted {
 }
 
 impl std::error::Error for Interrupted {}
+
+/// How long a signal may go unnoticed.
+const POLL: Duration = Duration::from_millis(20);
 
 static INTERRUPTED: OnceLock<Arc<AtomicBool>> = OnceLock::new();
 
@@ -72,33 +79,81 @@ pub(crate) fn quiet_output(command: &mut Command) -> anyhow::Result<String> {
 
 /// Runs a command whose output belongs on the terminal.
 pub(crate) fn show(command: &mut Command) -> anyhow::Result<()> {
-    check_interrupted()?;
-    let mut child = spawn(command.stdin(Stdio::null()))?;
-    let status = wait(&mut child)?;
-    if !status.success() {
-        bail!("{} failed: {status}", display(command));
-    }
-    Ok(())
+    let mut group = Group::spawn(command)?;
+    group.wait(command)
 }
 
 /// Runs a command, and shows each line of its standard output after `seen` has had a look at it.
 pub(crate) fn show_lines(command: &mut Command, mut seen: impl FnMut(&str)) -> anyhow::Result<()> {
-    check_interrupted()?;
-    let mut child = spawn(command.stdin(Stdio::null()).stdout(Stdio::piped()))?;
-    if let Some(stdout) = child.stdout.take() {
-        // Test names and panics need not be UTF-8; a line that is not is shown as well as it can be.
-        for line in BufReader::new(stdout).split(b'\n') {
-            let line = line.with_context(|| format!("cannot read from {}", display(command)))?;
-            let line = String::from_utf8_lossy(&line);
-            println!("{line}");
-            seen(&line);
+    let mut group = Group::spawn(command.stdout(Stdio::piped()))?;
+    let (sender, lines) = mpsc::channel();
+    if let Some(stdout) = group.leader.stdout.take() {
+        // A thread of its own, so that a signal need not wait for the next line.
+        thread::spawn(move || {
+            for line in BufReader::new(stdout).split(b'\n').map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    break;
+                }
+            }
+        });
+    }
+    loop {
+        match lines.recv_timeout(POLL) {
+            Ok(line) => {
+                // Panics need not be UTF-8; a line that is not is shown as well as it can be.
+                let line = String::from_utf8_lossy(&line);
+                println!("{line}");
+                seen(&line);
+            }
+            Err(RecvTimeoutError::Timeout) => check_interrupted()?,
+            Err(RecvTimeoutError::Disconnected) => return group.wait(command),
         }
     }
-    let status = wait(&mut child)?;
-    if !status.success() {
-        bail!("{} failed: {status}", display(command));
+}
+
+/// A child and all it starts (cargo starts rustc and tests), ended together when dropped early.
+struct Group {
+    leader: Child,
+    running: bool,
+}
+
+impl Group {
+    fn spawn(command: &mut Command) -> anyhow::Result<Self> {
+        check_interrupted()?;
+        let spawned = command.stdin(Stdio::null()).process_group(0).spawn();
+        let leader = spawned.with_context(|| format!("cannot start {}", display(command)))?;
+        Ok(Self {
+            leader,
+            running: true,
+        })
     }
-    Ok(())
+
+    /// Waits for the leader; `command` is what it is called in an error.
+    fn wait(&mut self, command: &Command) -> anyhow::Result<()> {
+        loop {
+            if let Some(status) = self.leader.try_wait()? {
+                self.running = false;
+                if !status.success() {
+                    bail!("{} failed: {status}", display(command));
+                }
+                return Ok(());
+            }
+            check_interrupted()?;
+            thread::sleep(POLL);
+        }
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if self.running
+            && let Ok(leader) = i32::try_from(self.leader.id())
+        {
+            // The leader has not been waited for, so its number is still the group's.
+            let _ = killpg(Pid::from_raw(leader), Signal::SIGTERM);
+            let _ = self.leader.wait();
+        }
+    }
 }
 
 /// The command as a person would type it.
@@ -106,28 +161,4 @@ fn display(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
     let words: Vec<_> = words.map(|word| word.to_string_lossy()).collect();
     format!("`{}`", words.join(" "))
-}
-
-fn spawn(command: &mut Command) -> anyhow::Result<Child> {
-    command
-        .spawn()
-        .with_context(|| format!("cannot start {}", display(command)))
-}
-
-/// Waits for a child, and takes it along when a signal comes that only this process got.
-fn wait(child: &mut Child) -> anyhow::Result<ExitStatus> {
-    loop {
-        if let Some(status) = child.try_wait()? {
-            // A Ctrl-C at the terminal reaches the child as well: say so, not that it failed.
-            check_interrupted()?;
-            return Ok(status);
-        }
-        if let Err(interrupted) = check_interrupted() {
-            // It may have ended by itself in between.
-            let _ = child.kill();
-            child.wait()?;
-            return Err(interrupted);
-        }
-        thread::sleep(Duration::from_millis(20));
-    }
 }

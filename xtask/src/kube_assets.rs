@@ -21,7 +21,7 @@ const PROGRAMS: [(&str, &str); 2] = [
 ];
 
 /// The directory with both programs, built first where they are missing.
-pub fn ensure() -> Result<PathBuf> {
+pub(crate) fn ensure() -> Result<PathBuf> {
     if let Some(directory) = std::env::var_os("KUBEBUILDER_ASSETS") {
         let directory = PathBuf::from(directory);
         for (program, _) in PROGRAMS {

@@ -51,7 +51,7 @@ pub enum LinksError {
 #[derive(Debug)]
 pub struct Links {
     handle: Handle,
-    messages: UnboundedReceiver<(NetlinkMessage<RouteNetlinkMessage>, SocketAddr)>,
+    messages: Messages,
     /// Indexes told as present; what a fresh list lacks of them is gone.
     known: BTreeSet<u32>,
     untold: VecDeque<LinkEvent>,

@@ -1,4 +1,4 @@
-//! The kernel's side of the agent: which programs hang at which interfaces.
+//! The kernel's side of the agent: the programs, and at which interfaces they hang.
 
 mod netlink;
 

@@ -17,6 +17,9 @@ pub(super) fn record(
     query: &Query,
     answer: &Result<Reply, Outcome>,
 ) {
+    if !level_enabled(Level::Info) {
+        return;
+    }
     let (level, outcome) = match answer {
         Ok(reply) => (Level::Debug, reply.outcome),
         Err(outcome) => (Level::Info, *outcome),
@@ -24,10 +27,17 @@ pub(super) fn record(
     if !level_enabled(level) {
         return;
     }
-    scratch.log.outcome = outcome as u32;
+    let (rtype, name_len) = (query.rtype.into(), query.name_len as u32);
+    write(scratch, outcome as u32, ifindex, rtype, name_len);
+}
+
+/// A function of its own: it is not to take registers and stack from the way of an answer.
+#[inline(never)]
+fn write(scratch: &mut Scratch, outcome: u32, ifindex: u32, rtype: u32, name_len: u32) {
+    scratch.log.outcome = outcome;
     scratch.log.ifindex = ifindex;
-    scratch.log.rtype = query.rtype.into();
-    scratch.log.name_len = query.name_len as u32;
+    scratch.log.rtype = rtype;
+    scratch.log.name_len = name_len;
     for i in 0..scratch.log.name.len() {
         scratch.log.name[i] = scratch.name(i);
     }

@@ -14,14 +14,12 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, bail};
-use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use anyhow::Context as _;
+use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, setns};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 
+use super::leftover;
 use crate::command;
 
 /// The addresses of the DNS Service.
@@ -31,10 +29,12 @@ pub(super) const SERVICE_V6: &str = "fd00:10:96::a";
 /// Where the upstream resolver listens.
 pub(super) const UPSTREAM: &str = "192.168.53.53:53";
 
-const PREFIX: &str = "kerndns-demo-";
-const NAMESPACES: &str = "/run/netns";
+/// What the name of every namespace and directory of a demo begins with.
+pub(super) const PREFIX: &str = "kerndns-demo-";
+/// Where `ip netns` keeps its names.
+pub(super) const NAMESPACES: &str = "/run/netns";
 /// `ip netns exec` mounts the files below over `/etc`.
-const CONFIGURATION: &str = "/etc/netns";
+pub(super) const CONFIGURATION: &str = "/etc/netns";
 
 /// One network namespace of the lab.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +47,7 @@ pub(super) enum Place {
 }
 
 impl Place {
-    const ALL: [Self; 5] = [
+    pub(super) const ALL: [Self; 5] = [
         Self::Node,
         Self::Pod1,
         Self::Pod2,
@@ -130,28 +130,6 @@ impl Lab {
         fs::write(&marker, "").with_context(|| format!("write {}", marker.display()))?;
         self.kept = true;
         Ok(())
-    }
-
-    /// Removes the labs of processes that were killed.
-    pub(super) fn sweep() -> anyhow::Result<()> {
-        for maker in makers()? {
-            if !kept_marker(maker).exists() && !is_demo(maker) {
-                println!("demo: removing what the killed demo {maker} left");
-                remove(maker);
-            }
-        }
-        Ok(())
-    }
-
-    /// Removes the labs that were kept; how many there were.
-    pub(super) fn stop_kept() -> anyhow::Result<usize> {
-        Self::sweep()?;
-        let kept: Vec<_> = makers()?
-            .into_iter()
-            .filter(|&maker| kept_marker(maker).exists())
-            .collect();
-        kept.iter().copied().for_each(remove);
-        Ok(kept.len())
     }
 
     fn make(&mut self) -> anyhow::Result<()> {
@@ -250,7 +228,7 @@ impl Drop for Lab {
         if self.kept {
             return;
         }
-        remove(self.maker);
+        leftover::remove(self.maker);
         if let Some(upstream) = &mut self.upstream {
             // It was told to end with its namespace; nothing is left to do if it cannot be waited for.
             let _ = upstream.wait();
@@ -258,117 +236,21 @@ impl Drop for Lab {
     }
 }
 
-fn name(maker: u32, place: Place) -> String {
+/// The name of a namespace of some process's lab.
+pub(super) fn name(maker: u32, place: Place) -> String {
     format!("{PREFIX}{maker}-{}", place.label())
 }
 
 /// Where a lab keeps files, and its BPF file system.
-fn home(maker: u32) -> PathBuf {
+pub(super) fn home(maker: u32) -> PathBuf {
     PathBuf::from(format!("/run/{PREFIX}{maker}"))
 }
 
 /// This file says that a lab outlives its maker on purpose.
-fn kept_marker(maker: u32) -> PathBuf {
+pub(super) fn kept_marker(maker: u32) -> PathBuf {
     home(maker).join("kept")
 }
 
 fn ip(arguments: &str) -> anyhow::Result<()> {
     command::output(Command::new("ip").args(arguments.split(' '))).map(drop)
-}
-
-/// The processes whose labs exist at least in part.
-fn makers() -> anyhow::Result<Vec<u32>> {
-    let mut makers = Vec::new();
-    for directory in ["/run", NAMESPACES, CONFIGURATION] {
-        let entries = match fs::read_dir(directory) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-            Err(error) => bail!("cannot list {directory}: {error}"),
-        };
-        for entry in entries {
-            let name = entry?.file_name().to_string_lossy().into_owned();
-            let number = name
-                .strip_prefix(PREFIX)
-                .and_then(|rest| rest.split('-').next());
-            makers.extend(number.and_then(|number| number.parse::<u32>().ok()));
-        }
-    }
-    makers.sort_unstable();
-    makers.dedup();
-    Ok(makers)
-}
-
-/// Whether a process runs that may be a demo: a number can be another program's by now.
-fn is_demo(process: u32) -> bool {
-    fs::read_to_string(format!("/proc/{process}/comm")).is_ok_and(|name| name.trim() == "xtask")
-}
-
-/// Removes a lab as far as it exists; says what it could not remove.
-fn remove(maker: u32) {
-    for place in Place::ALL {
-        let name = name(maker, place);
-        if Path::new(NAMESPACES).join(&name).exists() {
-            end_processes(&name);
-            complain(command::quiet_output(
-                Command::new("ip").args(["netns", "delete", &name]),
-            ));
-        }
-        let configuration = Path::new(CONFIGURATION).join(&name);
-        if configuration.exists() {
-            complain(fs::remove_dir_all(&configuration));
-        }
-    }
-    // Goes only when nothing else of this machine lies there.
-    let _ = fs::remove_dir(CONFIGURATION);
-    let bpffs = home(maker).join("bpf");
-    if bpffs.exists() {
-        // An error if it was never mounted; then there is nothing to undo.
-        let _ = umount2(&bpffs, MntFlags::MNT_DETACH);
-    }
-    if home(maker).exists() {
-        complain(fs::remove_dir_all(home(maker)));
-    }
-}
-
-/// Asks the processes of a namespace to end, and makes them after five seconds.
-fn end_processes(namespace: &str) {
-    let running = || {
-        let list = command::quiet_output(Command::new("ip").args(["netns", "pids", namespace]));
-        list.unwrap_or_default()
-            .lines()
-            .filter_map(|line| line.parse().ok())
-            .map(Pid::from_raw)
-            .collect()
-    };
-    let start = Instant::now();
-    let processes: Vec<Pid> = running();
-    // A process that is gone already is what is wanted.
-    for process in processes {
-        let _ = kill(process, Signal::SIGTERM);
-    }
-    while start.elapsed() < Duration::from_secs(5) {
-        let left: Vec<Pid> = running();
-        if left.iter().all(|&process| is_zombie(process)) {
-            return;
-        }
-        thread::sleep(Duration::from_millis(20));
-    }
-    let left: Vec<Pid> = running();
-    for process in left {
-        let _ = kill(process, Signal::SIGKILL);
-    }
-}
-
-/// Ended, but not yet waited for by its parent, which may be this process.
-fn is_zombie(process: Pid) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
-    stat.rsplit(')')
-        .next()
-        .is_some_and(|rest| rest.trim_start().starts_with('Z'))
-}
-
-fn complain<T, E: std::fmt::Display>(result: Result<T, E>) {
-    if let Err(error) = result {
-        eprintln!("demo: could not clean up: {error}");
-    }
 }

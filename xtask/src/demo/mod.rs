@@ -8,6 +8,7 @@
 mod agent;
 mod ask;
 mod lab;
+mod leftover;
 mod question;
 mod upstream;
 mod wire;
@@ -48,12 +49,12 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         "the demo makes network namespaces and loads BPF programs: run it as root",
     );
     if options.stop {
-        let stopped = Lab::stop_kept()?;
+        let stopped = leftover::stop_kept()?;
         println!("demo: {stopped} kept demo(s) removed");
         return Ok(());
     }
     setup::ensure()?;
-    Lab::sweep()?;
+    leftover::sweep()?;
     let binary = match &options.agent {
         Some(binary) => binary.clone(),
         None => step("build kerndns (minutes when cold)", build)?,

@@ -65,6 +65,7 @@ fn join(query: &Query, ttl: u32, target: &record::Name, end: &Message) -> Option
             .filter(|record| record.record_type() == RecordType::SOA);
         message.authorities.extend(soa.cloned());
     }
+    message.additionals.extend(end.additionals.iter().cloned());
     message.to_vec().ok()
 }
 

@@ -15,7 +15,7 @@ const ANY: u16 = 255;
 
 /// What a block says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Said {
+pub(super) enum Said {
     /// This is the response.
     Response {
         /// RCODE: 0 or 3.
@@ -37,7 +37,7 @@ pub enum Said {
 }
 
 /// Asks `instance` for `name` and `qtype`.
-pub fn say(instance: &Instance, cluster: &Cluster, name: &Name, qtype: u16) -> Said {
+pub(super) fn say(instance: &Instance, cluster: &Cluster, name: &Name, qtype: u16) -> Said {
     let (view, index) = (&instance.view, cluster.index());
     let Some(zone) = view.zone_of(name) else {
         return Said::Next;

@@ -1,0 +1,134 @@
+//! The kernel's side of a run: programs loaded, maps pinned and shared, the deadline moved on.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use aya::Ebpf;
+use aya::maps::{Map, MapData};
+use dns_ebpf::fold::Seed;
+
+use crate::kernel::attach::Programs;
+use crate::kernel::capabilities;
+use crate::kernel::log::KernelLog;
+use crate::kernel::object::{self, Constants};
+use crate::map::arena::{ARENA, Arena};
+use crate::map::destinations::{DESTINATIONS, Destinations};
+use crate::map::held::Held;
+use crate::map::names::{NAMES, Names};
+use crate::map::outcomes::{OUTCOMES, Outcomes};
+use crate::map::settings::{SETTINGS, SettingsMap};
+use crate::map::zones::{ZONES, ZonesMap};
+use crate::map::{MapFault, pin};
+
+/// How often the deadline is moved on.
+const HEARTBEAT: Duration = Duration::from_secs(1);
+
+/// Loaded programs and the maps that are not in [`Held`].
+pub(super) struct Datapath {
+    /// Keeps the programs loaded.
+    pub(super) ebpf: Ebpf,
+    pub(super) destinations: Destinations,
+    pub(super) outcomes: Option<Outcomes>,
+    settings: Arc<SettingsMap>,
+    alive: Arc<AtomicBool>,
+    pins: pin::Pins,
+}
+
+/// A secret for this run.
+pub(super) fn seed() -> Seed {
+    Seed {
+        start: rand::random(),
+        factor: rand::random::<u64>() | 1,
+    }
+}
+
+impl Datapath {
+    /// Loads the programs and makes everything that is held; nothing is attached, and everything passes until
+    /// there is something to answer from.
+    pub(super) fn load(constants: &Constants, bpffs: &Path) -> Result<(Self, Held)> {
+        capabilities::check()?;
+        let pins = pin::prepare(bpffs)?;
+        let mut ebpf = object::load(constants)?;
+        pins.pin(&ebpf)?;
+        let settings = Arc::new(SettingsMap::kernel(&array(&mut ebpf, SETTINGS)?)?);
+        let held = Held::new(
+            constants.seed,
+            Names::kernel(take(&mut ebpf, NAMES)?, constants.names)?,
+            Arena::kernel(take(&mut ebpf, ARENA)?)?,
+            ZonesMap::kernel(&array(&mut ebpf, ZONES)?)?,
+            Arc::clone(&settings),
+        );
+        let destinations = Destinations::kernel(take(&mut ebpf, DESTINATIONS)?)?;
+        let outcomes = Outcomes::kernel(take(&mut ebpf, OUTCOMES)?)?;
+        let alive = Arc::new(AtomicBool::new(true));
+        heartbeat(Arc::clone(&settings), Arc::clone(&alive)).context("cannot start a thread")?;
+        let outcomes = Some(outcomes);
+        Ok((
+            Self {
+                ebpf,
+                destinations,
+                outcomes,
+                settings,
+                alive,
+                pins,
+            },
+            held,
+        ))
+    }
+
+    /// Handles on the programs, to attach them.
+    pub(super) fn programs(&mut self, bpffs: &Path) -> Result<Programs> {
+        Ok(Programs::of(&mut self.ebpf, bpffs)?)
+    }
+
+    /// Brings the programs' own records into the log, from now on. Must be called within a tokio runtime.
+    pub(super) fn follow_log(&mut self) -> Result<()> {
+        let log = KernelLog::open(&mut self.ebpf)?;
+        tokio::spawn(async move {
+            if let Err(error) = log.follow().await {
+                tracing::warn!("{error}; --kernel-log is off from now on");
+            }
+        });
+        Ok(())
+    }
+
+    /// The programs pass everything from now on, and the pins go. To be called when they are detached.
+    pub(super) fn stand_down(&mut self) {
+        self.alive.store(false, Ordering::Relaxed);
+        self.settings.stand_down();
+        self.pins.remove();
+    }
+}
+
+/// A thread of its own, so that a long rebuild never stops the programs.
+fn heartbeat(settings: Arc<SettingsMap>, alive: Arc<AtomicBool>) -> std::io::Result<()> {
+    settings.keep_alive();
+    let beat = move || {
+        while alive.load(Ordering::Relaxed) {
+            settings.keep_alive();
+            thread::sleep(HEARTBEAT);
+        }
+    };
+    thread::Builder::new()
+        .name("heartbeat".into())
+        .spawn(beat)?;
+    Ok(())
+}
+
+fn take(ebpf: &mut Ebpf, name: &'static str) -> Result<Map, MapFault> {
+    ebpf.take_map(name).ok_or(MapFault::Missing(name))
+}
+
+fn array(ebpf: &mut Ebpf, name: &'static str) -> Result<MapData, MapFault> {
+    match take(ebpf, name)? {
+        Map::Array(data) => Ok(data),
+        _ => Err(MapFault::Missing(name)),
+    }
+}
+
+/// The Corefile to read: `None` is the built-in one.
+pub(super) type CorefilePath = Option<PathBuf>;

@@ -1,0 +1,376 @@
+//! `kerndns run`: everything wired up, and the order in which it starts and stops.
+//!
+//! Start: Corefile, programs and maps, sockets, source, attachment. Stop: programs off the interfaces, pins
+//! gone, `lameduck`, sockets closed, queries under way ended.
+
+mod datapath;
+mod metering;
+mod reload;
+mod serving;
+
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use parking_lot::RwLock;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+
+use crate::cli::{KernelLog, KernelMode, RunArgs, Source};
+use crate::cluster::Cluster;
+use crate::cluster::control::{self, Progress};
+use crate::corefile::Config;
+use crate::k8s::connect::Connection;
+use crate::k8s::{Event, manifest, watch as k8s_watch};
+use crate::kernel::attach::Attacher;
+use crate::kernel::object::Constants;
+use crate::map::held::Held;
+use crate::serve::admin::{Admin, Endpoint, Status, Wanted};
+use datapath::Datapath;
+use metering::Meters;
+use serving::Serving;
+
+/// The reason for not being ready that the first full list takes away.
+const LISTED: &str = "kubernetes";
+/// How long queries under way may take once we stop.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// Runs until SIGTERM or SIGINT.
+pub fn run(args: RunArgs) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
+    runtime
+        .context("cannot start the runtime")?
+        .block_on(Agent::run(args))
+}
+
+struct Agent {
+    args: RunArgs,
+    config: Config,
+    cluster: Arc<RwLock<Cluster>>,
+    datapath: Option<Datapath>,
+    serving: Serving,
+    status: Status,
+    admin: Admin,
+    wanted: Vec<Wanted>,
+}
+
+impl Agent {
+    async fn run(args: RunArgs) -> Result<()> {
+        // From the very start, so that a SIGTERM while we start is not lost.
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+
+        let mut agent = Self::start(args).await?;
+        let (events, inbox) = mpsc::unbounded_channel();
+        let (progress, mut seen) = watch::channel(Progress::default());
+        let meters = Meters::register(&agent.status.metrics, &agent.cluster);
+        let control = tokio::spawn(control::run(
+            Arc::clone(&agent.cluster),
+            inbox,
+            progress,
+            move |latency| meters.answered_after(latency),
+        ));
+        let mut source = agent.source(events).await?;
+        let (detach, attached) = agent.attach()?;
+        let mut reload = reload::Reload::new(agent.args.corefile.clone());
+
+        let result = loop {
+            tokio::select! {
+                _ = terminate.recv() => break Ok(()),
+                _ = interrupt.recv() => break Ok(()),
+                Ok(()) = seen.changed() => {
+                    let listed = seen.borrow_and_update().is_listed;
+                    agent.after_change(listed);
+                }
+                config = reload.next(&agent.config) => agent.reload(config).await,
+                ended = &mut source => {
+                    break ended.context("the source of objects failed").and_then(|result| result);
+                }
+            }
+        };
+        tracing::info!("stopping");
+        agent.stop(detach, attached).await;
+        source.abort();
+        control.abort();
+        result
+    }
+
+    /// Reads the Corefile, loads the programs, opens the sockets.
+    async fn start(args: RunArgs) -> Result<Self> {
+        let config = read_corefile(args.corefile.as_deref())?;
+        for warning in &config.warnings {
+            tracing::warn!("{warning}");
+        }
+        let (datapath, held) = Self::load(&args)?;
+        let cluster = Cluster::new(held, args.service.clone());
+        let cluster = Arc::new(RwLock::new(cluster));
+        let status = Status::default();
+        status.ready.set(LISTED, false);
+        let mut serving = Serving::new(status.metrics.responses());
+        let own = own_addresses(&config, &args)?;
+        let instances = cluster.write().configure(&config, &own).to_vec();
+        serving
+            .set(&config, &args.listen, &instances, &cluster)
+            .await?;
+        let wanted = wanted(&config, &args);
+        let admin = Admin::start(&wanted, &status)?;
+        let mut agent = Self {
+            args,
+            config,
+            cluster,
+            datapath,
+            serving,
+            status,
+            admin,
+            wanted,
+        };
+        agent.export_outcomes();
+        agent.set_destinations();
+        Ok(agent)
+    }
+
+    fn load(args: &RunArgs) -> Result<(Option<Datapath>, Held)> {
+        let seed = datapath::seed();
+        if args.kernel == KernelMode::Off {
+            return Ok((None, Held::heap(seed, args.names)));
+        }
+        let constants = Constants {
+            seed,
+            observe: args.kernel == KernelMode::Observe,
+            log_level: args.kernel_log.level(),
+            names: args.names,
+        };
+        let (mut datapath, held) = Datapath::load(&constants, &args.bpffs)?;
+        if args.kernel_log != KernelLog::Off {
+            datapath.follow_log()?;
+        }
+        // The hash map's buckets are there from the start: 16 octets each, a power of two of them.
+        let buckets = u64::from(args.names).next_power_of_two() * 16;
+        tracing::info!(
+            "kernel programs loaded; memory: {} KiB now, about 250 octets more per name, at most {} names",
+            buckets / 1024,
+            args.names
+        );
+        Ok((Some(datapath), held))
+    }
+
+    fn export_outcomes(&mut self) {
+        let Some(outcomes) = self
+            .datapath
+            .as_mut()
+            .and_then(|datapath| datapath.outcomes.take())
+        else {
+            return;
+        };
+        self.status
+            .metrics
+            .kernel_outcomes(move || match outcomes.read() {
+                Ok(counts) => counts
+                    .into_iter()
+                    .map(|(hook, outcome, count)| (hook.label(), outcome.label(), count))
+                    .collect(),
+                Err(error) => {
+                    tracing::warn!("{error}");
+                    Vec::new()
+                }
+            });
+    }
+
+    /// Starts to follow the objects.
+    async fn source(&self, events: mpsc::UnboundedSender<Event>) -> Result<JoinHandle<Result<()>>> {
+        Ok(match &self.args.source {
+            Source::Path(path) => {
+                let path = path.clone();
+                tokio::spawn(async move { Ok(manifest::run(path, events).await?) })
+            }
+            Source::Kubernetes => {
+                let connection = Connection::open(self.args.kubeconfig.as_deref()).await?;
+                tracing::info!("following the API server {}", connection.identity().server);
+                tokio::spawn(async move {
+                    k8s_watch::run(connection, events).await;
+                    Ok(())
+                })
+            }
+        })
+    }
+
+    /// Starts to attach the programs; sending on the first value, or dropping it, detaches them.
+    fn attach(&mut self) -> Result<(oneshot::Sender<()>, Option<JoinHandle<()>>)> {
+        let (detach, detached) = oneshot::channel();
+        let Some(datapath) = &mut self.datapath else {
+            return Ok((detach, None));
+        };
+        let attacher = Attacher::new(datapath.programs(&self.args.bpffs)?, self.args.plan()?)?;
+        metering::attached(&self.status.metrics, attacher.attached());
+        let task = tokio::spawn(async move {
+            let shutdown = async {
+                let _: Result<(), _> = detached.await;
+            };
+            if let Err(error) = attacher.run(shutdown).await {
+                tracing::error!(
+                    "{error}; the kernel answers nothing until kerndns is started again"
+                );
+            }
+        });
+        Ok((detach, Some(task)))
+    }
+
+    fn after_change(&mut self, is_listed: bool) {
+        if is_listed && self.status.ready.missing().contains(&LISTED) {
+            let cluster = self.cluster.read();
+            tracing::info!(
+                "all objects listed: {} names held, {} KiB of records",
+                cluster.held().len(),
+                cluster.held().octets_taken() / 1024
+            );
+        }
+        self.set_destinations();
+        self.status.ready.set(LISTED, is_listed);
+    }
+
+    fn set_destinations(&mut self) {
+        let Some(datapath) = &mut self.datapath else {
+            return;
+        };
+        let (listen, ips) = (&self.args.listen, &self.args.service_ip);
+        let wanted = serving::destinations(&self.config, listen, ips, &self.cluster.read());
+        match datapath.destinations.set(&wanted) {
+            Ok(false) => {}
+            Ok(true) => {
+                let held = datapath.destinations.held();
+                let list: Vec<String> = held.iter().map(ToString::to_string).collect();
+                tracing::info!("the kernel answers queries to {}", list.join(", "));
+            }
+            Err(error) => tracing::error!("{error}"),
+        }
+    }
+
+    /// Puts another Corefile in force, or says why not and keeps the one there is.
+    async fn reload(&mut self, config: Config) {
+        match self.try_reload(config).await {
+            Ok(()) => tracing::info!("the changed Corefile is in force"),
+            Err(error) => tracing::error!("the changed Corefile is not in force: {error:#}"),
+        }
+    }
+
+    async fn try_reload(&mut self, config: Config) -> Result<()> {
+        let own = own_addresses(&config, &self.args)?;
+        let wanted = wanted(&config, &self.args);
+        if format!("{wanted:?}") != format!("{:?}", self.wanted) {
+            // One address cannot be held twice, so the old one goes first.
+            std::mem::replace(&mut self.admin, Admin::start(&[], &self.status)?)
+                .stop()
+                .await;
+            match Admin::start(&wanted, &self.status) {
+                Ok(admin) => (self.admin, self.wanted) = (admin, wanted),
+                Err(error) => {
+                    self.admin = Admin::start(&self.wanted, &self.status)?;
+                    return Err(error.into());
+                }
+            }
+        }
+        for warning in config
+            .warnings
+            .iter()
+            .filter(|new| !self.config.warnings.contains(new))
+        {
+            tracing::warn!("{warning}");
+        }
+        let instances = self.cluster.write().configure(&config, &own).to_vec();
+        let set = self
+            .serving
+            .set(&config, &self.args.listen, &instances, &self.cluster)
+            .await;
+        if let Err(error) = set {
+            self.cluster.write().configure(&self.config, &own);
+            return Err(error);
+        }
+        self.config = config;
+        self.set_destinations();
+        Ok(())
+    }
+
+    async fn stop(mut self, detach: oneshot::Sender<()>, attached: Option<JoinHandle<()>>) {
+        drop(detach);
+        if let Some(attached) = attached
+            && attached.await.is_err()
+        {
+            tracing::error!("detaching failed; see `bpftool link` for what is left");
+        }
+        if let Some(datapath) = &mut self.datapath {
+            datapath.stand_down();
+        }
+        self.status.ready.set("shutdown", false);
+        let health = self
+            .config
+            .servers
+            .iter()
+            .filter_map(|server| server.health.as_ref());
+        let lameduck = health
+            .map(|health| health.lameduck)
+            .max()
+            .unwrap_or_default();
+        if !lameduck.is_zero() {
+            tracing::info!("answering for {lameduck:?} more (lameduck)");
+            tokio::time::sleep(lameduck).await;
+        }
+        self.serving.stop(DRAIN).await;
+        self.admin.stop().await;
+    }
+}
+
+fn read_corefile(path: Option<&Path>) -> Result<Config> {
+    Ok(match path {
+        Some(path) => Config::load(path)?,
+        None => Config::embedded()?,
+    })
+}
+
+/// Our own addresses as clients know them, for `ns.dns.<zone>` where there is no DNS Service.
+fn own_addresses(config: &Config, args: &RunArgs) -> Result<Vec<IpAddr>> {
+    let addresses = serving::addresses(config, &args.listen)?;
+    let mut own: Vec<IpAddr> = addresses.iter().map(std::net::SocketAddr::ip).collect();
+    own.extend(&args.service_ip);
+    own.retain(|ip| !ip.is_unspecified());
+    own.sort();
+    own.dedup();
+    Ok(own)
+}
+
+/// The HTTP endpoints of the Corefile and of `--metrics`.
+fn wanted(config: &Config, args: &RunArgs) -> Vec<Wanted> {
+    let mut wanted = Vec::new();
+    let mut add = |plugin, address: &String, endpoint| {
+        wanted.push(Wanted {
+            plugin,
+            address: address.clone(),
+            endpoints: vec![endpoint],
+        });
+    };
+    for server in &config.servers {
+        if let Some(health) = &server.health {
+            add("health", &health.address, Endpoint::Health);
+        }
+        if let Some(address) = &server.ready {
+            add("ready", address, Endpoint::Ready);
+        }
+        // `--metrics` takes the place of the plugin's address.
+        if let (Some(address), None) = (&server.prometheus, args.metrics) {
+            add("prometheus", address, Endpoint::Metrics);
+        }
+    }
+    if let Some(address) = args.metrics {
+        let endpoints = vec![Endpoint::Health, Endpoint::Ready, Endpoint::Metrics];
+        wanted.push(Wanted {
+            plugin: "--metrics",
+            address: address.to_string(),
+            endpoints,
+        });
+    }
+    wanted
+}
