@@ -6,6 +6,8 @@
 /// proof and then rejects the access that follows.
 #[inline(always)]
 pub fn mask<const MASK: usize>(value: usize) -> usize {
+    // All ones, the three lowest bits apart: anything else would send a value somewhere else.
+    const { assert!(((MASK | 7) + 1).is_power_of_two()) };
     #[cfg(target_arch = "bpf")]
     {
         let mut value = value;
@@ -23,11 +25,10 @@ pub fn mask<const MASK: usize>(value: usize) -> usize {
 
 /// Reads a `T` at `at & MASK`, wherever that is aligned.
 ///
-/// Does not compile where `MASK` reaches past the array, or has holes: it is a bound, and must leave what is
-/// below it alone.
+/// Does not compile where `MASK` reaches past the array.
 #[inline(always)]
 pub fn read<T: Copy, const MASK: usize, const N: usize>(octets: &[u8; N], at: usize) -> T {
-    const { assert!((MASK + 1).is_power_of_two() && MASK + size_of::<T>() <= N) };
+    const { assert!(MASK + size_of::<T>() <= N) };
     // SAFETY: `at & MASK` is at most MASK, and MASK + size_of::<T>() octets lie in the array; every
     // `T` used here is an integer, for which any octets are a value.
     unsafe {
@@ -46,7 +47,7 @@ pub fn write<T: Copy, const MASK: usize, const N: usize>(
     at: usize,
     value: T,
 ) {
-    const { assert!((MASK + 1).is_power_of_two() && MASK + size_of::<T>() <= N) };
+    const { assert!(MASK + size_of::<T>() <= N) };
     // SAFETY: as in `read`, and the array is borrowed mutably.
     unsafe {
         octets

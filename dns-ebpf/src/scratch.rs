@@ -1,6 +1,7 @@
 //! The working memory of one query: a per-CPU map value in the kernel, a local on the host.
 
 use crate::bound;
+use crate::log::Logged;
 
 /// Where the DNS message starts in [`Scratch::front`]. The QNAME, 12 octets on, is 8-aligned, and the
 /// longest frame header (Ethernet, a VLAN tag, IPv6, UDP: 66 octets) fits before it.
@@ -11,10 +12,8 @@ pub const QNAME: usize = DNS + 12;
 pub const QUERY_MAX: usize = 512;
 /// Words of a name of 255 octets.
 pub const NAME_WORDS: usize = 32;
-/// Octets for SOA and OPT, 65 at most, and as many more as let a mask of 127 bound a word.
+/// Octets for SOA and OPT, 65 at most: as many as a mask of 127 and a word behind it reach.
 pub const TAIL: usize = 136;
-/// Words that SOA and OPT may take.
-pub const TAIL_WORDS: usize = 9;
 
 const PAD: usize = crate::zone::WORDS;
 
@@ -32,6 +31,8 @@ pub struct Scratch {
     pub tail: [u8; TAIL],
     /// For [`bound::launder`].
     pub cell: u64,
+    /// What is said of the query.
+    pub log: Logged,
 }
 
 impl Scratch {
@@ -42,6 +43,7 @@ impl Scratch {
         body: [0; _],
         tail: [0; TAIL],
         cell: 0,
+        log: Logged::ZERO,
     };
 
     /// Word `i` of the QNAME as sent; beyond the message whatever lay there before.
@@ -60,12 +62,6 @@ impl Scratch {
     #[inline(always)]
     pub fn set_message<T: Copy>(&mut self, at: usize, value: T) {
         bound::write::<T, 1023, _>(&mut self.front, DNS + at, value);
-    }
-
-    /// Word `i` of what follows the answer records, `i` < `TAIL_WORDS`.
-    #[inline(always)]
-    pub fn tail_word(&self, i: usize) -> u64 {
-        bound::read::<u64, 127, _>(&self.tail, i * 8)
     }
 
     /// Word `i` of the folded QNAME.
