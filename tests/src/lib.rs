@@ -5,3 +5,4 @@ pub mod attacher;
 pub mod netns;
 pub mod programs;
 pub mod testbed;
+pub mod watched;

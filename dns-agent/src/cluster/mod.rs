@@ -26,7 +26,7 @@ use cuts::Cuts;
 use instance::Instance;
 
 /// How long a broken watch's zones are still denied from.
-const BROKEN_PATIENCE: Duration = Duration::from_secs(60);
+const BROKEN_PATIENCE: Duration = Duration::from_mins(1);
 
 /// Everything that is known.
 pub struct Cluster {
@@ -304,5 +304,7 @@ impl Cluster {
 fn now() -> u32 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs() as u32)
+        .map_or(0, |since| {
+            u32::try_from(since.as_secs()).unwrap_or(u32::MAX)
+        })
 }

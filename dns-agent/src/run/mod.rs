@@ -202,7 +202,7 @@ impl Agent {
         let Some(datapath) = &mut self.datapath else {
             return Ok((detach, None));
         };
-        let attacher = Attacher::new(datapath.programs()?, self.args.plan()?)?;
+        let attacher = Attacher::new(datapath.programs(&self.args.bpffs)?, self.args.plan()?)?;
         metering::attached(&self.status.metrics, attacher.attached());
         let task = tokio::spawn(async move {
             let shutdown = async {
@@ -299,7 +299,7 @@ impl Agent {
         {
             tracing::error!("detaching failed; see `bpftool link` for what is left");
         }
-        if let Some(datapath) = &self.datapath {
+        if let Some(datapath) = &mut self.datapath {
             datapath.stand_down();
         }
         self.status.ready.set("shutdown", false);
