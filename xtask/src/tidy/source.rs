@@ -70,11 +70,23 @@ fn a_path_names_what_its_module_or_type_defines() {
         text: text.into(),
     };
     let sources = [
-        source("a/src/net.rs", "pub fn parse<T>(x: T) {}\nconst MAX: u8 = 1;"),
+        source(
+            "a/src/net.rs",
+            "pub fn parse<T>(x: T) {}\nconst MAX: u8 = 1;",
+        ),
         source("a/src/kernel/mod.rs", "fn look() {}"),
-        source("a/src/held.rs", "impl Store for Held {\n    fn find(&self) {}\n}"),
+        source(
+            "a/src/held.rs",
+            "impl Store for Held {\n    fn find(&self) {}\n}",
+        ),
     ];
-    for path in ["net::parse", "net::MAX", "kernel::look", "Held::find", "Store::find"] {
+    for path in [
+        "net::parse",
+        "net::MAX",
+        "kernel::look",
+        "Held::find",
+        "Store::find",
+    ] {
         assert!(has(&sources, path, &ITEMS), "{path}");
     }
     for path in ["net::pars", "net::look", "Other::find", "parse"] {
