@@ -1,8 +1,13 @@
 //! The harness of the privileged tests.
 
+pub mod agent;
 pub mod api_server;
 pub mod attacher;
+pub mod capture;
+pub mod dns;
 pub mod netns;
 pub mod programs;
+pub mod responder;
+pub mod site;
 pub mod testbed;
 pub mod watched;
