@@ -26,7 +26,9 @@ fn answered(agent: &Agent<'_>, client: &Netns) -> Result<()> {
     for server in SERVICES {
         let resolver = Resolver::new(client, server);
         let before = agent.outcome("xdp", "answer")?;
-        let response = resolver.udp(WEB.0, RecordType::A)?;
+        let response = resolver
+            .udp(WEB.0, RecordType::A)
+            .with_context(|| format!("{:?}", agent.outcomes()))?;
         assert_eq!(answers(&response), [WEB.1]);
         capture.check_response().context("the short answer")?;
         let response = resolver.udp("nothing.cluster.local.", RecordType::A)?;

@@ -92,6 +92,17 @@ impl<'a> Agent<'a> {
         Ok(value.trim().parse()?)
     }
 
+    /// Every outcome that was counted, for messages.
+    pub fn outcomes(&self) -> Vec<String> {
+        let metrics = self.get("/metrics").map(|(_, text)| text);
+        metrics
+            .unwrap_or_default()
+            .lines()
+            .filter(|line| line.starts_with("kerndns_kernel_outcomes") && !line.ends_with(" 0"))
+            .map(str::to_owned)
+            .collect()
+    }
+
     /// Waits until this many interfaces have the program of this hook.
     #[track_caller]
     pub fn expect_attached(&self, hook: &str, count: u64) {
