@@ -9,6 +9,7 @@ pub mod held;
 pub mod names;
 pub mod outcomes;
 pub mod pin;
+pub mod pinned;
 pub mod settings;
 mod shared;
 pub mod zones;

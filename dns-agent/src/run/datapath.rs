@@ -13,6 +13,7 @@ use dns_ebpf::fold::Seed;
 
 use crate::kernel::attach::Programs;
 use crate::kernel::capabilities;
+use crate::kernel::log::KernelLog;
 use crate::kernel::object::{self, Constants};
 use crate::map::arena::{ARENA, Arena};
 use crate::map::destinations::{DESTINATIONS, Destinations};
@@ -82,6 +83,17 @@ impl Datapath {
     /// Handles on the programs, to attach them.
     pub(super) fn programs(&mut self, bpffs: &Path) -> Result<Programs> {
         Ok(Programs::of(&mut self.ebpf, bpffs)?)
+    }
+
+    /// Brings the programs' own records into the log, from now on. Must be called within a tokio runtime.
+    pub(super) fn follow_log(&mut self) -> Result<()> {
+        let log = KernelLog::open(&mut self.ebpf)?;
+        tokio::spawn(async move {
+            if let Err(error) = log.follow().await {
+                tracing::warn!("{error}; --kernel-log is off from now on");
+            }
+        });
+        Ok(())
     }
 
     /// The programs pass everything from now on, and the pins go. To be called when they are detached.

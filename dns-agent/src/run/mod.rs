@@ -19,7 +19,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
-use crate::cli::{KernelMode, RunArgs, Source};
+use crate::cli::{KernelLog, KernelMode, RunArgs, Source};
 use crate::cluster::Cluster;
 use crate::cluster::control::{self, Progress};
 use crate::corefile::Config;
@@ -145,7 +145,10 @@ impl Agent {
             log_level: args.kernel_log.level(),
             names: args.names,
         };
-        let (datapath, held) = Datapath::load(&constants, &args.bpffs)?;
+        let (mut datapath, held) = Datapath::load(&constants, &args.bpffs)?;
+        if args.kernel_log != KernelLog::Off {
+            datapath.follow_log()?;
+        }
         // The hash map's buckets are there from the start: 16 octets each, a power of two of them.
         let buckets = u64::from(args.names).next_power_of_two() * 16;
         tracing::info!(
