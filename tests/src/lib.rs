@@ -1,12 +1,17 @@
 //! The harness of the privileged tests.
 
+pub mod agent;
 pub mod api_server;
 pub mod attacher;
+pub mod capture;
+pub mod dns;
 pub mod frame;
 pub mod loaded;
 pub mod netns;
 pub mod programs;
 pub mod query;
+pub mod responder;
 pub mod runner;
+pub mod site;
 pub mod testbed;
 pub mod watched;
