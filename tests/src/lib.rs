@@ -5,3 +5,8 @@ pub mod attacher;
 pub mod netns;
 pub mod programs;
 pub mod testbed;
+
+pub mod case;
+pub mod datagram;
+pub mod site;
+pub mod upstream;
