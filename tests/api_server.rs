@@ -1,84 +1,30 @@
 //! The watch against a real kube-apiserver: objects written there, events seen here.
 
-use std::collections::HashMap;
-use std::time::{Duration, Instant};
+use std::path::Path;
+use std::time::Instant;
 
 use anyhow::Result;
-use dns_agent::k8s::connect::Connection;
 use dns_agent::k8s::object::{Kind, Object, ServiceKind};
-use dns_agent::k8s::{Event, Verb, watch};
 use k8s_openapi::api::core::v1::{Namespace, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
-use kerndns_tests::api_server::{ADMIN, ApiServer};
+use kerndns_tests::api_server::{ADMIN, ApiServer, NOBODY};
+use kerndns_tests::watched::Watched;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use kube::{Api, Client};
 use serde_json::json;
-use tokio::sync::mpsc;
-use tokio::time::timeout;
-
-/// The event stream of a watch, and the state that it adds up to.
-struct Watched {
-    events: mpsc::UnboundedReceiver<Event>,
-    objects: HashMap<(Kind, String), Object>,
-    lists: usize,
-}
-
-impl Watched {
-    async fn start(server: &ApiServer, token: &str) -> Result<Self> {
-        let kubeconfig = server.kubeconfig("watch", token)?;
-        let connection = Connection::open(Some(&kubeconfig)).await?;
-        let (sender, events) = mpsc::unbounded_channel();
-        tokio::spawn(watch::run(connection, sender));
-        Ok(Self {
-            events,
-            objects: HashMap::new(),
-            lists: 0,
-        })
-    }
-
-    /// Takes one event in; says how long it was under way from the source to here.
-    async fn next(&mut self) -> Event {
-        let event = timeout(Duration::from_secs(60), self.events.recv()).await;
-        let event = event
-            .expect("an event within a minute")
-            .expect("a watch that goes on");
-        match &event {
-            Event::Change(Verb::Apply(object), _) => {
-                let key = (object.kind(), object.key().to_string());
-                self.objects.insert(key, object.clone());
-            }
-            Event::Change(Verb::Delete(kind, key), _) => {
-                self.objects.remove(&(*kind, key.to_string()));
-            }
-            Event::Change(Verb::Reset(kind, keys), _) => {
-                let keys: Vec<String> = keys.iter().map(ToString::to_string).collect();
-                self.objects
-                    .retain(|(of, key), _| of != kind || keys.contains(key));
-                self.lists += 1;
-            }
-            Event::Broken(_) | Event::Restored(_) => {}
-        }
-        event
-    }
-
-    async fn listed(&mut self) {
-        while self.lists < Kind::ALL.len() {
-            self.next().await;
-        }
-    }
-
-    /// Waits until the object is there and as wanted.
-    async fn until(&mut self, kind: Kind, key: &str, wanted: impl Fn(Option<&Object>) -> bool) {
-        while !wanted(self.objects.get(&(kind, key.into()))) {
-            self.next().await;
-        }
-    }
-}
 
 fn service(name: &str, spec: serde_json::Value) -> Service {
     let mut service = json!({"metadata": {"name": name}});
     service["spec"] = spec;
     serde_json::from_value(service).expect("a Service")
+}
+
+/// The number of published endpoints of an EndpointSlice, of anything else the highest number.
+fn endpoints(object: Option<&Object>) -> usize {
+    match object {
+        Some(Object::EndpointSlice(slice)) => slice.endpoints.len(),
+        _ => usize::MAX,
+    }
 }
 
 async fn create_namespace(client: &Client, name: &str) -> Result<()> {
@@ -108,13 +54,9 @@ async fn services_slices_and_namespaces_are_followed() -> Result<()> {
     let server = ApiServer::start(&[]).await?;
     let client = server.client(ADMIN).await?;
     create_namespace(&client, "before").await?;
-    let mut watched = Watched::start(&server, ADMIN).await?;
+    let mut watched = Watched::start(&server.kubeconfig("admin", ADMIN)?).await?;
     watched.listed().await;
-    assert!(
-        watched
-            .objects
-            .contains_key(&(Kind::Namespace, "before".into()))
-    );
+    assert!(watched.object(Kind::Namespace, "before").is_some());
     // The API server's own Service.
     watched
         .until(Kind::Service, "default/kubernetes", |object| {
@@ -131,8 +73,10 @@ async fn services_slices_and_namespaces_are_followed() -> Result<()> {
     let written = Instant::now();
     let web = service(
         "web",
-        json!({"ports": [{"name": "http", "port": 80}],
-        "ipFamilyPolicy": "RequireDualStack"}),
+        json!({
+            "ipFamilyPolicy": "RequireDualStack",
+            "ports": [{"name": "http", "port": 80}],
+        }),
     );
     services.create(&PostParams::default(), &web).await?;
     watched
@@ -142,8 +86,7 @@ async fn services_slices_and_namespaces_are_followed() -> Result<()> {
         "from the write of a Service to the event: {:?}",
         written.elapsed()
     );
-    let Some(Object::Service(web)) = watched.objects.get(&(Kind::Service, "prod/web".into()))
-    else {
+    let Some(Object::Service(web)) = watched.object(Kind::Service, "prod/web") else {
         panic!("not a Service");
     };
     assert!(matches!(&web.kind, ServiceKind::ClusterIp(addresses) if addresses.len() == 2));
@@ -178,16 +121,19 @@ async fn services_slices_and_namespaces_are_followed() -> Result<()> {
             &serde_json::from_value(slice(true))?,
         )
         .await?;
-    let endpoints = |count| move |object: Option<&Object>| matches!(object, Some(Object::EndpointSlice(slice)) if slice.endpoints.len() == count);
     watched
-        .until(Kind::EndpointSlice, "prod/web-1", endpoints(1))
+        .until(Kind::EndpointSlice, "prod/web-1", |object| {
+            endpoints(object) == 1
+        })
         .await;
     let params = PatchParams::apply("test").force();
     slices
         .patch("web-1", &params, &Patch::Apply(slice(false)))
         .await?;
     watched
-        .until(Kind::EndpointSlice, "prod/web-1", endpoints(0))
+        .until(Kind::EndpointSlice, "prod/web-1", |object| {
+            endpoints(object) == 0
+        })
         .await;
 
     slices.delete("web-1", &DeleteParams::default()).await?;
@@ -208,17 +154,10 @@ async fn services_slices_and_namespaces_are_followed() -> Result<()> {
 #[tokio::test]
 async fn a_restart_of_the_api_server_is_told_and_loses_nothing() -> Result<()> {
     let mut server = ApiServer::start(&[]).await?;
-    let mut watched = Watched::start(&server, ADMIN).await?;
+    let mut watched = Watched::start(&server.kubeconfig("admin", ADMIN)?).await?;
     watched.listed().await;
     server.stop();
-    let mut broken = Vec::new();
-    while broken.len() < Kind::ALL.len() {
-        if let Event::Broken(kind) = watched.next().await {
-            broken.push(kind);
-        }
-    }
-    broken.sort_unstable();
-    assert_eq!(broken, Kind::ALL);
+    watched.broken().await;
     server.resume().await?;
     // Most of this is written before the watches are back.
     let client = server.client(ADMIN).await?;
@@ -230,12 +169,7 @@ async fn a_restart_of_the_api_server_is_told_and_loses_nothing() -> Result<()> {
             &service("new", json!({"clusterIP": "None"})),
         )
         .await?;
-    let mut restored = Vec::new();
-    while restored.len() < Kind::ALL.len() {
-        if let Event::Restored(kind) = watched.next().await {
-            restored.push(kind);
-        }
-    }
+    watched.restored().await;
     watched
         .until(Kind::Namespace, "meanwhile", |object| object.is_some())
         .await;
@@ -250,7 +184,7 @@ async fn a_server_without_streaming_lists_is_followed_too() -> Result<()> {
     let server = ApiServer::start(&["--feature-gates=WatchList=false"]).await?;
     let client = server.client(ADMIN).await?;
     create_namespace(&client, "before").await?;
-    let mut watched = Watched::start(&server, ADMIN).await?;
+    let mut watched = Watched::start(&server.kubeconfig("admin", ADMIN)?).await?;
     watched.listed().await;
     watched
         .until(Kind::Namespace, "before", |object| object.is_some())
@@ -259,5 +193,62 @@ async fn a_server_without_streaming_lists_is_followed_too() -> Result<()> {
     watched
         .until(Kind::Namespace, "after", |object| object.is_some())
         .await;
+    Ok(())
+}
+
+/// The log of a watch that fails, after several attempts.
+async fn complaints(kubeconfig: &Path) -> Result<Vec<String>> {
+    Ok(Watched::start(kubeconfig).await?.complaints().await)
+}
+
+/// There are `count` lines, none of them twice, and all start so.
+fn assert_said_once(lines: &[String], count: usize, start: &str) {
+    assert_eq!(lines.len(), count, "{lines:#?}");
+    assert!(
+        lines.iter().all(|line| line.starts_with(start)),
+        "{lines:#?}"
+    );
+    println!("{}", lines[0]);
+}
+
+#[tokio::test]
+async fn each_error_is_one_sentence_that_says_what_to_do() -> Result<()> {
+    let mut server = ApiServer::start(&[]).await?;
+    let url = format!("https://127.0.0.1:{}", server.port());
+
+    let kubeconfig = server.kubeconfig("alice", "revoked")?;
+    let whose = format!(
+        "Unauthorized: the API server {url} does not accept the token of user \"alice\" in \
+         kubeconfig {}",
+        kubeconfig.display()
+    );
+    assert_said_once(&complaints(&kubeconfig).await?, 1, &whose);
+
+    let kubeconfig = server.kubeconfig("nobody", NOBODY)?;
+    let lines = complaints(&kubeconfig).await?;
+    assert_said_once(&lines, 3, "Forbidden: user \"nobody\" may not watch ");
+
+    let other = server.other_authority();
+    let kubeconfig = server.kubeconfig_for("admin", ADMIN, &url, &other)?;
+    let wrong = format!("wrong CA: the certificate of {url} is not signed by");
+    assert_said_once(&complaints(&kubeconfig).await?, 1, &wrong);
+
+    let localhost = format!("https://localhost:{}", server.port());
+    let kubeconfig = server.kubeconfig_for("admin", ADMIN, &localhost, &server.authority())?;
+    let names = format!(
+        "the certificate of {localhost} is not for localhost, only for 127.0.0.1, kubernetes: "
+    );
+    assert_said_once(&complaints(&kubeconfig).await?, 1, &names);
+
+    let kubeconfig = server.kubeconfig("admin", ADMIN)?;
+    server.stop();
+    let mut watched = Watched::start(&kubeconfig).await?;
+    watched.broken().await;
+    let refused = format!("connection refused: nothing listens at {url};");
+    assert_said_once(&watched.lines(), 1, &refused);
+    server.resume().await?;
+    watched.restored().await;
+    let last = watched.lines().pop();
+    assert!(last.is_some_and(|line| line.starts_with("in touch with the API server")));
     Ok(())
 }

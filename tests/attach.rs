@@ -228,11 +228,13 @@ fn the_programs_of_the_embedded_object_attach_at_both_hooks() -> Result<()> {
         log_level: 0,
         names: 64,
     };
-    let object = object::load(&constants)?;
+    let mut object = object::load(&constants)?;
+    let bpffs = BpfFs::new()?;
     let (node, _pod) = node_and_pod()?;
     for tc in [TcMode::Tcx, TcMode::Clsact] {
         let plan = plan(&["veth0"], &["veth0"], tc, XdpMode::Auto)?;
-        let attacher = RunningAttacher::start_with(&node, plan, Programs::of(&object)?)?;
+        let attacher =
+            RunningAttacher::start_with(&node, plan, Programs::of(&mut object, bpffs.path())?)?;
         let mode = if tc == TcMode::Tcx { "tcx" } else { "clsact" };
         attacher.expect(&[&format!("veth0 tc {mode}"), "veth0 xdp generic"]);
     }

@@ -6,13 +6,24 @@ use dns_ebpf::fold::Seed;
 
 #[test]
 fn programs_load_within_a_budget_of_instructions() {
+    within_budget(0, 500_000);
+}
+
+#[test]
+fn programs_that_log_load_too() {
+    // Asked for while looking for something; what the kernel refuses is 1,000,000 (Linux 5.2).
+    within_budget(3, 800_000);
+    within_budget(4, 800_000);
+}
+
+fn within_budget(log_level: u8, budget: u32) {
     let constants = Constants {
         seed: Seed {
             start: 1,
             factor: 3,
         },
         observe: false,
-        log_level: 0,
+        log_level,
         names: 1000,
     };
     let mut ebpf = object::load(&constants).unwrap();
@@ -22,10 +33,10 @@ fn programs_load_within_a_budget_of_instructions() {
     ] {
         let count = info.verified_instruction_count().unwrap();
         println!(
-            "{name}: {count} instructions verified, {} octets translated, {} octets of machine code",
+            "{name}, log level {log_level}: {count} instructions verified, {} octets translated, {} octets of machine code",
             info.size_translated().unwrap_or(0),
             info.size_jitted()
         );
-        assert!(count < 500_000, "{name}: {count} instructions");
+        assert!(count < budget, "{name}: {count} instructions");
     }
 }

@@ -4,6 +4,7 @@ pub mod answer;
 pub mod cli;
 pub mod cluster;
 pub mod corefile;
+pub mod dump;
 pub mod k8s;
 pub mod kernel;
 pub mod map;

@@ -26,6 +26,7 @@ pub mod bound;
 pub mod checksum;
 pub mod destination;
 pub mod fold;
+pub mod log;
 pub mod negative;
 pub mod net;
 pub mod order;

@@ -159,13 +159,7 @@ fn opt(scratch: &mut Scratch, at: usize, len: usize, query: &mut Query) -> Resul
         return Err(Outcome::Additional);
     }
     let payload = u16::from_be_bytes([head[3], head[4]]) as usize;
-    query.limit = if payload < 512 {
-        512
-    } else if payload > PAYLOAD {
-        PAYLOAD
-    } else {
-        payload
-    };
+    query.limit = payload.clamp(512, PAYLOAD);
     query.dnssec_ok = head[7] & 0x80;
     Ok(())
 }

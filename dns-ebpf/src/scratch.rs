@@ -1,6 +1,7 @@
 //! The working memory of one query: a per-CPU map value in the kernel, a local on the host.
 
 use crate::bound;
+use crate::log::Logged;
 
 /// Where the DNS message starts in [`Scratch::front`]. The QNAME, 12 octets on, is 8-aligned, and the
 /// longest frame header (Ethernet, a VLAN tag, IPv6, UDP: 66 octets) fits before it.
@@ -11,8 +12,8 @@ pub const QNAME: usize = DNS + 12;
 pub const QUERY_MAX: usize = 512;
 /// Words of a name of 255 octets.
 pub const NAME_WORDS: usize = 32;
-/// Octets for SOA and OPT, 65 at most, and whole words to write them by.
-pub const TAIL: usize = 80;
+/// Octets for SOA and OPT, 65 at most: as many as a mask of 127 and a word behind it reach.
+pub const TAIL: usize = 136;
 
 const PAD: usize = crate::zone::WORDS;
 
@@ -30,6 +31,8 @@ pub struct Scratch {
     pub tail: [u8; TAIL],
     /// For [`bound::launder`].
     pub cell: u64,
+    /// What is said of the query.
+    pub log: Logged,
 }
 
 impl Scratch {
@@ -40,6 +43,7 @@ impl Scratch {
         body: [0; _],
         tail: [0; TAIL],
         cell: 0,
+        log: Logged::ZERO,
     };
 
     /// Word `i` of the QNAME as sent; beyond the message whatever lay there before.

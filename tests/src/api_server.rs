@@ -18,7 +18,7 @@ use serde_json::json;
 /// What `xtask` builds, and under which name it keeps it.
 const CACHE: &str = "kerndns/kube-1.36.3";
 /// Two cores that build and test at the same time are slow.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// The token of a member of `system:masters`, who may do everything.
 pub const ADMIN: &str = "admin-token";
@@ -140,7 +140,7 @@ impl ApiServer {
     /// A kubeconfig file whose user `user` shows `token`.
     pub fn kubeconfig(&self, user: &str, token: &str) -> Result<PathBuf> {
         let server = format!("https://127.0.0.1:{}", self.port);
-        self.kubeconfig_for(user, token, &server, &self.directory.file("ca.crt"))
+        self.kubeconfig_for(user, token, &server, &self.authority())
     }
 
     /// The same for another URL and certificate authority.
@@ -165,6 +165,11 @@ impl ApiServer {
         });
         fs::write(&path, kubeconfig.to_string())?;
         Ok(path)
+    }
+
+    /// The file of the certificate authority of this server.
+    pub fn authority(&self) -> String {
+        self.directory.file("ca.crt")
     }
 
     /// The file of a certificate authority that has signed nothing here.

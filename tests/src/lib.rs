@@ -5,6 +5,7 @@ pub mod attacher;
 pub mod netns;
 pub mod programs;
 pub mod testbed;
+pub mod watched;
 
 pub mod case;
 pub mod datagram;

@@ -154,7 +154,7 @@ impl Cuts {
             let served = cut.flags & flag::SERVED != 0;
             let state = if served { state(&cut.name) } else { 0 };
             Zone {
-                apex: cut.apex as u32,
+                apex: u32::try_from(cut.apex).unwrap_or_default(),
                 flags: cut.flags | state,
                 serial,
                 ttl: cut.ttl,

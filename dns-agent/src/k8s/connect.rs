@@ -10,9 +10,8 @@ use thiserror::Error;
 
 /// A connection attempt that takes longer has failed.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// A connection that has been silent for longer is dead. The API server sends a bookmark on each
-/// watch every minute at the latest (`defaultBookmarkFrequency` in its watch cache).
-const SILENCE: Duration = Duration::from_secs(75);
+/// A connection that has been silent for longer is dead: no watch is asked for that long.
+pub(super) const SILENCE: Duration = Duration::from_secs(90);
 /// Where a pod finds the token of its ServiceAccount.
 const TOKEN_FILE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
 
@@ -74,7 +73,7 @@ impl Connection {
             let config = Config::incluster()?;
             return Self::new(
                 config,
-                "the environment of this pod",
+                "the environment and the ServiceAccount volume of this pod",
                 format!("the ServiceAccount token in {TOKEN_FILE}"),
             );
         }

@@ -26,14 +26,18 @@ use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 use tracing::{debug, warn};
 
-use super::connect::Connection;
+use super::connect::{Connection, SILENCE};
 use super::object::{Kind, Object, ObjectKey};
 use super::strip::Strip;
 use super::{Event, Verb};
 use told::Told;
 
-/// The server ends a watch after so many seconds, and it is resumed.
-const WATCH_SECONDS: u32 = 290;
+/// The server ends a watch after so many seconds, some jitter added, and it is resumed. Short,
+/// because it is the only sign of life of a resource that never changes: the server sends bookmarks
+/// of those that do, and promises none (measured on 1.36: none in two minutes).
+const WATCH_SECONDS: std::ops::Range<u32> = 60..75;
+/// A silence that long on a watch is not the server's.
+const _: () = assert!(SILENCE.as_secs() > WATCH_SECONDS.end as u64 + 10);
 /// The annotation of the bookmark that ends a streaming list.
 const END_OF_LIST: &str = "k8s.io/initial-events-end";
 /// A watch that ends sooner and has brought nothing is not resumed at once.
@@ -145,7 +149,8 @@ where
         if self.version.is_none() && !self.streaming {
             self.list().await?;
         }
-        let params = WatchParams::default().timeout(WATCH_SECONDS);
+        let seconds = rand::random_range(WATCH_SECONDS);
+        let params = WatchParams::default().timeout(seconds);
         let (params, version) = match &self.version {
             Some(version) => (params, version.clone()),
             None => (params.initial_events(), self.newest.clone()),

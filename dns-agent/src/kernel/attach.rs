@@ -4,14 +4,14 @@
 //! Each event of [`Links`] and each due retry ends in [`Attacher::reconcile`], which compares what
 //! a link should have with what it has.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::future;
 use std::io;
+use std::path::Path;
 use std::time::Duration;
 
 use aya::Ebpf;
-use aya::programs::{Program, ProgramError, SchedClassifier, Xdp};
+use aya::programs::{ProgramError, SchedClassifier, Xdp};
 use aya_obj::programs::XdpAttachType;
 use tokio::time::{Instant, sleep_until};
 use tracing::{debug, info, warn};
@@ -102,32 +102,44 @@ enum Slot {
 }
 
 impl Programs {
-    /// Handles on the two programs of a loaded object, apart from the object itself.
-    pub fn of(object: &Ebpf) -> Result<Self, AttachError> {
-        let info = |name: &str| {
-            let missing = || ProgramError::InvalidName {
-                name: name.to_owned(),
-            };
-            object
-                .program(name)
-                .ok_or_else(missing)
-                .and_then(Program::info)
-        };
+    /// Handles on the two programs of a loaded object, apart from the object itself. They are made by way of
+    /// pins in `bpffs`, which are gone again afterwards: by program id it would take `CAP_SYS_ADMIN`.
+    pub fn of(object: &mut Ebpf, bpffs: &Path) -> Result<Self, AttachError> {
         let fault = |name| {
             move |source| AttachError::Program {
                 name,
                 source: Box::new(source),
             }
         };
-        let tc = info(TC)
-            .and_then(|info| SchedClassifier::from_program_info(info, Cow::Borrowed(TC)))
-            .map_err(fault(TC))?;
+        let tc =
+            by_pin(object, bpffs, TC, |pin| SchedClassifier::from_pin(pin)).map_err(fault(TC))?;
         let interface = XdpAttachType::Interface;
-        let xdp = info(XDP)
-            .and_then(|info| Xdp::from_program_info(info, Cow::Borrowed(XDP), interface))
-            .map_err(fault(XDP))?;
+        let xdp =
+            by_pin(object, bpffs, XDP, |pin| Xdp::from_pin(pin, interface)).map_err(fault(XDP))?;
         Ok(Self { tc, xdp })
     }
+}
+
+fn by_pin<P>(
+    object: &mut Ebpf,
+    bpffs: &Path,
+    name: &str,
+    open: impl Fn(&Path) -> Result<P, ProgramError>,
+) -> Result<P, ProgramError> {
+    let missing = || ProgramError::InvalidName {
+        name: name.to_owned(),
+    };
+    let pin = bpffs.join(name);
+    // Left by an agent that was killed right here.
+    let _: io::Result<()> = std::fs::remove_file(&pin);
+    object
+        .program_mut(name)
+        .ok_or_else(missing)?
+        .pin(&pin)
+        .map_err(|error| ProgramError::IOError(io::Error::other(error)))?;
+    let program = open(&pin);
+    std::fs::remove_file(&pin).map_err(ProgramError::IOError)?;
+    program
 }
 
 impl Attacher {

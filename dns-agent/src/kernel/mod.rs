@@ -9,6 +9,7 @@ pub mod clsact;
 pub mod globs;
 pub mod hook;
 pub mod links;
+pub mod log;
 pub mod object;
 pub mod tc;
 pub mod xdp;

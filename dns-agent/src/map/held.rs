@@ -73,7 +73,7 @@ impl Held {
         entry.at = at;
         let slot = Slot {
             at,
-            len: record.len() as u32,
+            len: u32::try_from(record.len()).unwrap_or(u32::MAX),
         };
         let settings = Arc::clone(&self.settings);
         match settings.change(|| self.names.publish(key, slot, &entry)) {

@@ -8,7 +8,8 @@ pub mod destinations;
 pub mod held;
 pub mod names;
 pub mod outcomes;
-// pin
+pub mod pin;
+pub mod pinned;
 pub mod settings;
 mod shared;
 pub mod zones;

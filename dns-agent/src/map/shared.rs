@@ -26,7 +26,7 @@ unsafe impl<T: Send> Send for Shared<T> {}
 unsafe impl<T: Sync> Sync for Shared<T> {}
 
 impl<T> Shared<T> {
-    /// Element 0 of an array made with BPF_F_MMAPABLE, whose value is a `T`.
+    /// Element 0 of an array made with `BPF_F_MMAPABLE`, whose value is a `T`.
     pub(crate) fn map(array: &MapData) -> io::Result<Self> {
         const { assert!(align_of::<T>() <= 8) };
         let memory = MmapOptions::new()

@@ -13,8 +13,8 @@ use dns_ebpf::fold::Seed;
 
 use crate::kernel::attach::Programs;
 use crate::kernel::capabilities;
+use crate::kernel::log::KernelLog;
 use crate::kernel::object::{self, Constants};
-use crate::map::MapFault;
 use crate::map::arena::{ARENA, Arena};
 use crate::map::destinations::{DESTINATIONS, Destinations};
 use crate::map::held::Held;
@@ -22,6 +22,7 @@ use crate::map::names::{NAMES, Names};
 use crate::map::outcomes::{OUTCOMES, Outcomes};
 use crate::map::settings::{SETTINGS, SettingsMap};
 use crate::map::zones::{ZONES, ZonesMap};
+use crate::map::{MapFault, pin};
 
 /// How often the deadline is moved on.
 const HEARTBEAT: Duration = Duration::from_secs(1);
@@ -34,6 +35,7 @@ pub(super) struct Datapath {
     pub(super) outcomes: Option<Outcomes>,
     settings: Arc<SettingsMap>,
     alive: Arc<AtomicBool>,
+    pins: pin::Pins,
 }
 
 /// A secret for this run.
@@ -49,8 +51,9 @@ impl Datapath {
     /// there is something to answer from.
     pub(super) fn load(constants: &Constants, bpffs: &Path) -> Result<(Self, Held)> {
         capabilities::check()?;
+        let pins = pin::prepare(bpffs)?;
         let mut ebpf = object::load(constants)?;
-        let _ = bpffs;
+        pins.pin(&ebpf)?;
         let settings = Arc::new(SettingsMap::kernel(&array(&mut ebpf, SETTINGS)?)?);
         let held = Held::new(
             constants.seed,
@@ -71,20 +74,33 @@ impl Datapath {
                 outcomes,
                 settings,
                 alive,
+                pins,
             },
             held,
         ))
     }
 
     /// Handles on the programs, to attach them.
-    pub(super) fn programs(&self) -> Result<Programs> {
-        Ok(Programs::of(&self.ebpf)?)
+    pub(super) fn programs(&mut self, bpffs: &Path) -> Result<Programs> {
+        Ok(Programs::of(&mut self.ebpf, bpffs)?)
+    }
+
+    /// Brings the programs' own records into the log, from now on. Must be called within a tokio runtime.
+    pub(super) fn follow_log(&mut self) -> Result<()> {
+        let log = KernelLog::open(&mut self.ebpf)?;
+        tokio::spawn(async move {
+            if let Err(error) = log.follow().await {
+                tracing::warn!("{error}; --kernel-log is off from now on");
+            }
+        });
+        Ok(())
     }
 
     /// The programs pass everything from now on, and the pins go. To be called when they are detached.
-    pub(super) fn stand_down(&self) {
+    pub(super) fn stand_down(&mut self) {
         self.alive.store(false, Ordering::Relaxed);
         self.settings.stand_down();
+        self.pins.remove();
     }
 }
 

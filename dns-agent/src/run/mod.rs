@@ -19,7 +19,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
-use crate::cli::{KernelMode, RunArgs, Source};
+use crate::cli::{KernelLog, KernelMode, RunArgs, Source};
 use crate::cluster::Cluster;
 use crate::cluster::control::{self, Progress};
 use crate::corefile::Config;
@@ -145,7 +145,10 @@ impl Agent {
             log_level: args.kernel_log.level(),
             names: args.names,
         };
-        let (datapath, held) = Datapath::load(&constants, &args.bpffs)?;
+        let (mut datapath, held) = Datapath::load(&constants, &args.bpffs)?;
+        if args.kernel_log != KernelLog::Off {
+            datapath.follow_log()?;
+        }
         // The hash map's buckets are there from the start: 16 octets each, a power of two of them.
         let buckets = u64::from(args.names).next_power_of_two() * 16;
         tracing::info!(
@@ -202,7 +205,7 @@ impl Agent {
         let Some(datapath) = &mut self.datapath else {
             return Ok((detach, None));
         };
-        let attacher = Attacher::new(datapath.programs()?, self.args.plan()?)?;
+        let attacher = Attacher::new(datapath.programs(&self.args.bpffs)?, self.args.plan()?)?;
         metering::attached(&self.status.metrics, attacher.attached());
         let task = tokio::spawn(async move {
             let shutdown = async {
@@ -299,7 +302,7 @@ impl Agent {
         {
             tracing::error!("detaching failed; see `bpftool link` for what is left");
         }
-        if let Some(datapath) = &self.datapath {
+        if let Some(datapath) = &mut self.datapath {
             datapath.stand_down();
         }
         self.status.ready.set("shutdown", false);

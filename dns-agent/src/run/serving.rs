@@ -160,16 +160,14 @@ fn blocks_at<'a>(
     address: SocketAddr,
 ) -> Vec<(usize, &'a Server)> {
     let all = || config.servers.iter().enumerate();
-    match listen {
-        Listen::Corefile => all()
+    if *listen == Listen::Corefile {
+        return all()
             .filter(|(_, server)| server.port == address.port())
             .filter(|(_, server)| bound(server).is_ok_and(|ips| ips.contains(&address.ip())))
-            .collect(),
-        _ => {
-            let port = port_for(config, address.port());
-            all().filter(|(_, server)| server.port == port).collect()
-        }
+            .collect();
     }
+    let port = port_for(config, address.port());
+    all().filter(|(_, server)| server.port == port).collect()
 }
 
 /// The Corefile's port whose blocks answer at a port of `--listen`: the same one, or else that of the

@@ -9,6 +9,7 @@ mod xdp;
 use core::ffi::c_void;
 
 use aya_ebpf::helpers::generated::bpf_ktime_get_coarse_ns;
+use dns_ebpf::bound;
 use dns_ebpf::net::{self, Layout};
 use dns_ebpf::outcome::Outcome;
 use dns_ebpf::query::{self, Query};
@@ -57,9 +58,17 @@ fn look(packet: &impl Packet, ifindex: u32, layout: Layout) -> Result<Found, Out
         return Err(Outcome::MessageSize);
     }
     let scratch = maps::scratch().ok_or(Outcome::Internal)?;
+    // From here on, one walk of the verifier serves all kinds of headers.
+    let headers = bound::launder(&mut scratch.cell, layout.headers);
+    let v6 = bound::launder(&mut scratch.cell, layout.v6.into()) != 0;
+    let layout = Layout {
+        headers,
+        v6,
+        ..layout
+    };
     // The frame goes where its message starts at DNS: 2 to 26 octets in.
-    let start = dns_ebpf::bound::mask::<63>(DNS - layout.headers);
-    let len = dns_ebpf::bound::mask::<1023>(layout.headers + layout.message - 1) + 1;
+    let start = bound::mask::<63>(DNS - layout.headers);
+    let len = bound::mask::<1023>(layout.headers + layout.message - 1) + 1;
     // SAFETY: 63 + 1024 octets lie in `front`.
     if !unsafe { packet.load(scratch.front.as_mut_ptr().add(start).cast(), len as u32) } {
         return Err(Outcome::UdpHeader);
@@ -107,25 +116,22 @@ impl Found {
             layout,
             reply,
         } = self;
-        let start = dns_ebpf::bound::mask::<63>(DNS - layout.headers);
+        let start = bound::mask::<63>(DNS - layout.headers);
         let front = layout.headers + reply.front_len;
-        let bounded = |len: usize| dns_ebpf::bound::mask::<511>(len - 1) as u32 + 1;
+        let bounded = |len: usize| bound::mask::<511>(len - 1) as u32 + 1;
         // SAFETY: 63 + 512 octets lie in `front`.
-        if !store(
-            0,
-            unsafe { scratch.front.as_ptr().add(start) },
-            bounded(front),
-        ) {
+        let octets = unsafe { scratch.front.as_ptr().add(start) };
+        if !store(0, octets, bounded(front)) {
             return false;
         }
         if reply.body_len > 0 {
-            let len = dns_ebpf::bound::mask::<2047>(reply.body_len - 1) as u32 + 1;
+            let len = bound::mask::<2047>(reply.body_len - 1) as u32 + 1;
             if !store(front as u32, reply.body, len) {
                 return false;
             }
         }
         if reply.tail_len > 0 {
-            let len = dns_ebpf::bound::mask::<127>(reply.tail_len - 1) as u32 + 1;
+            let len = bound::mask::<127>(reply.tail_len - 1) as u32 + 1;
             let at = (front + reply.body_len) as u32;
             return store(at, scratch.tail.as_ptr().cast(), len);
         }

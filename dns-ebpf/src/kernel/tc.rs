@@ -15,14 +15,15 @@ use dns_ebpf::outcome::{Hook, Outcome};
 use super::packet::Linear;
 use super::{Packet, look, maps};
 
-/// Let the next program or filter decide: TCX_NEXT (Linux 6.6) and TC_ACT_UNSPEC are the same number.
-/// TC_ACT_OK would end the chain and so switch a CNI's programs off.
+/// Let the next program or filter decide: `TCX_NEXT` (Linux 6.6) and `TC_ACT_UNSPEC` are one number.
+/// `TC_ACT_OK` would end the chain and so switch a CNI's programs off.
 const NEXT: i32 = TC_ACT_UNSPEC;
 /// `skb->pkt_type` of what is for this host.
 const PACKET_HOST: u32 = 0;
 
 /// The program.
 #[classifier]
+#[expect(clippy::needless_pass_by_value, reason = "the macro calls it so")]
 pub(crate) fn kerndns_tc(ctx: TcContext) -> i32 {
     match answer(&ctx) {
         Ok((action, outcome)) => {
@@ -92,10 +93,10 @@ fn answer(ctx: &TcContext) -> Result<(i32, Outcome), Outcome> {
     }
 }
 
-/// Keeps a CHECKSUM_COMPLETE sum of the skb right; free otherwise.
+/// Keeps a `CHECKSUM_COMPLETE` sum of the skb right; free otherwise.
 const STORE: u32 = BPF_F_RECOMPUTE_CSUM;
 
-/// Whether the skb says CHECKSUM_PARTIAL: then a change of the payload leaves the field at `offset` alone.
+/// Whether the skb says `CHECKSUM_PARTIAL`: then a change of the payload leaves the field at `offset` alone.
 /// The field is overwritten afterwards.
 #[inline(always)]
 fn is_partial(skb: *mut __sk_buff, offset: u32) -> bool {

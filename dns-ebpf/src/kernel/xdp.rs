@@ -18,6 +18,7 @@ use super::{Packet, look, maps};
 
 /// The program.
 #[xdp]
+#[expect(clippy::needless_pass_by_value, reason = "the macro calls it so")]
 pub(crate) fn kerndns_xdp(ctx: XdpContext) -> u32 {
     match answer(&ctx) {
         Ok((action, outcome)) => {
