@@ -254,6 +254,16 @@ const BESIDE: &[Case] = &[
         ..ANSWER
     },
     Case {
+        section: "CoreDNS, pods insecure",
+        rule: "a virtual host leads to its pod",
+        question: "www.192-0-2-7.shop.pod.cluster.local. SRV",
+        answer: &[
+            "www.192-0-2-7.shop.pod.cluster.local. 30 IN SRV 0 100 0 192-0-2-7.shop.pod.cluster.local.",
+        ],
+        additional: &["192-0-2-7.shop.pod.cluster.local. 30 IN A 192.0.2.7"],
+        ..ANSWER
+    },
+    Case {
         section: "CoreDNS",
         rule: "the zone's server is ns.dns.<zone>",
         question: "cluster.local. NS",
