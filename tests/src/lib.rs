@@ -15,3 +15,8 @@ pub mod runner;
 pub mod site;
 pub mod testbed;
 pub mod watched;
+
+pub mod case;
+pub mod datagram;
+pub mod site;
+pub mod upstream;
