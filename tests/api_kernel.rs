@@ -100,19 +100,21 @@ fn the_kernels_answers_follow_cluster_ips_and_external_names() -> Result<()> {
 
         let dual = json!({
             "ipFamilyPolicy": "RequireDualStack",
+            "clusterIP": "10.96.1.1",
             "clusterIPs": ["10.96.1.1", "fd00:96::101"],
             "ports": [{"name": "http", "port": 80}],
         });
         writer.service("prod", "web", dual).await?;
         asker.until(web, A, "10.96.1.1");
         asker.until(web, AAAA, "fd00:96::101");
-        asker.until(http, SRV, &format!("0 100 80 {web}"));
+        // As CoreDNS: a hundredth's share per address, although both have one name.
+        asker.until(http, SRV, &format!("0 50 80 {web}"));
         asker.until(reverse, PTR, web);
         asker.until("WEB.prod.svc.cluster.local.", A, "10.96.1.1");
 
         let port = json!({"ports": [{"name": "http", "port": 8080}]});
         writer.change_service("prod", "web", port).await?;
-        asker.until(http, SRV, &format!("0 100 8080 {web}"));
+        asker.until(http, SRV, &format!("0 50 8080 {web}"));
         let single = json!({
             "ipFamilyPolicy": "SingleStack", "ipFamilies": ["IPv4"], "clusterIPs": ["10.96.1.1"],
         });
@@ -201,24 +203,28 @@ fn the_kernels_answers_follow_endpoints_and_the_end_of_a_namespace() -> Result<(
 #[test]
 fn answers_stay_while_the_api_server_is_away_and_are_right_when_it_is_back() -> Result<()> {
     on_a_node(async |mut node: Node| {
-        let api = "kubernetes.default.svc.cluster.local.";
-        let missing = "missing.default.svc.cluster.local.";
-        let ip = |ip: &str| json!({"clusterIP": ip, "ports": [{"port": 80}]});
+        let [old, new, missing] =
+            ["old", "new", "missing"].map(|name| format!("{name}.default.svc.cluster.local."));
         node.writer
-            .service("default", "old", ip("10.96.2.1"))
+            .service(
+                "default",
+                "old",
+                json!({"clusterIP": "10.96.2.1", "ports": [{"port": 80}]}),
+            )
             .await?;
         let mut kerndns = node.kerndns()?;
         let asker = &mut node.asker;
+        asker.until(&old, A, "10.96.2.1");
+        asker.until(&missing, A, NXDOMAIN);
         node.server.stop();
         kerndns.wait("it says that the API server is gone", |kerndns| {
             Ok(kerndns.log().contains("connection refused"))
         })?;
         let end = Instant::now() + Duration::from_secs(2);
         while Instant::now() < end {
-            assert_eq!(asker.ask(api, A)?, "10.96.0.1");
-            assert_eq!(asker.ask("old.default.svc.cluster.local.", A)?, "10.96.2.1");
-            // A minute long what it said last is good enough.
-            assert_eq!(asker.ask(missing, A)?, NXDOMAIN);
+            assert_eq!(asker.ask(&old, A)?, "10.96.2.1");
+            // What it said last is good enough for a minute.
+            assert_eq!(asker.ask(&missing, A)?, NXDOMAIN);
             sleep(Duration::from_millis(10));
         }
         assert_eq!(kerndns.get("/ready")?.0, 200);
@@ -227,15 +233,15 @@ fn answers_stay_while_the_api_server_is_away_and_are_right_when_it_is_back() -> 
         // Most likely before the watches are back.
         let writer = Writer::new(node.server.client(ADMIN).await?);
         writer.delete_service("default", "old").await?;
-        writer.service("default", "new", ip("10.96.2.2")).await?;
+        let external = json!({"type": "ExternalName", "externalName": "db.example.org"});
+        writer.service("default", "new", external).await?;
         let written = Instant::now();
-        let followed = asker.until("new.default.svc.cluster.local.", A, "10.96.2.2");
+        let followed = asker.until(&new, CNAME, "db.example.org.");
         println!(
             "API server back: a change was followed after {:?}",
             followed - written
         );
-        asker.until("old.default.svc.cluster.local.", A, NXDOMAIN);
-        assert_eq!(asker.ask(api, A)?, "10.96.0.1");
+        asker.until(&old, A, NXDOMAIN);
         assert_answered_by_the_kernel(&kerndns, asker)
     })
 }
@@ -272,7 +278,12 @@ fn before_every_kind_is_listed_no_name_is_denied_and_the_agent_is_not_ready() ->
         kerndns.wait("it says which right is missing", |kerndns| {
             Ok(kerndns.log().contains("endpointslices"))
         })?;
-        let before = kerndns.outcome("incomplete")?;
+        // A denial is also left to others while names are being written, as the API server makes
+        // objects of its own.
+        let passed = |kerndns: &Kerndns| {
+            anyhow::Ok(kerndns.outcome("incomplete")? + kerndns.outcome("updating")?)
+        };
+        let before = passed(&kerndns)?;
         let end = Instant::now() + Duration::from_secs(2);
         let mut asked = 0;
         while Instant::now() < end {
@@ -288,7 +299,8 @@ fn before_every_kind_is_listed_no_name_is_denied_and_the_agent_is_not_ready() ->
             }
             sleep(Duration::from_millis(10));
         }
-        assert_eq!(kerndns.outcome("incomplete")? - before, asked);
+        assert_eq!(passed(&kerndns)? - before, asked);
+        assert!(kerndns.outcome("incomplete")? > 0);
         for outcome in ["nodata", "nxdomain"] {
             assert_eq!(kerndns.outcome(outcome)?, 0, "{outcome}");
         }

@@ -1,6 +1,7 @@
 //! Objects written to an API server as `kubectl` would: named, in JSON, by verb.
 
 use std::fmt::Debug;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use k8s_openapi::api::core::v1::{Namespace, Service};
@@ -9,6 +10,10 @@ use k8s_openapi::{ClusterResourceScope, NamespaceResourceScope};
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use kube::{Api, Client, Resource};
 use serde_json::{Value, json};
+use tokio::time::sleep;
+
+/// How long an API server may take to know which addresses Services have.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A client that changes what the agent watches.
 #[derive(Clone)]
@@ -23,7 +28,17 @@ impl Writer {
     /// Creates a Service of this `spec`.
     pub async fn service(&self, namespace: &str, name: &str, spec: Value) -> Result<()> {
         let service = json!({"metadata": {"name": name}, "spec": spec});
-        create(&self.services(namespace), service).await
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let created = create(&self.services(namespace), service.clone()).await;
+            match &created {
+                // An API server that has just started does not know its ServiceCIDRs yet.
+                Err(error) if is_allocation(error) && Instant::now() < end => {
+                    sleep(Duration::from_millis(20)).await;
+                }
+                _ => return created,
+            }
+        }
     }
 
     /// Changes some fields of a Service (RFC 7386).
@@ -128,6 +143,11 @@ impl Writer {
     {
         Api::namespaced(self.0.clone(), namespace)
     }
+}
+
+/// Whether the API server says that it has no address for a Service.
+fn is_allocation(error: &anyhow::Error) -> bool {
+    format!("{error:#}").contains("failed to allocate")
 }
 
 /// What the client asks of a type.
