@@ -2,10 +2,14 @@
 
 pub mod agent;
 pub mod api_server;
+pub mod asker;
 pub mod attacher;
 pub mod capture;
+pub mod case;
+pub mod datagram;
 pub mod dns;
 pub mod frame;
+pub mod kerndns;
 pub mod loaded;
 pub mod netns;
 pub mod programs;
@@ -14,9 +18,6 @@ pub mod responder;
 pub mod runner;
 pub mod site;
 pub mod testbed;
-pub mod watched;
-
-pub mod case;
-pub mod datagram;
-pub mod site;
 pub mod upstream;
+pub mod watched;
+pub mod writer;
