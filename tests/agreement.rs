@@ -50,7 +50,12 @@ impl Judge {
         let agent = respond_from(&mut self.scratch, message, self.loaded.cluster.held());
         let v4 = Frame::v4(message.to_vec());
         let v6 = Frame::v6(message.to_vec());
-        for (hook, frame) in [(Hook::Xdp, &v4), (Hook::Xdp, &v6), (Hook::Tc, &v4), (Hook::Tc, &v6)] {
+        for (hook, frame) in [
+            (Hook::Xdp, &v4),
+            (Hook::Xdp, &v6),
+            (Hook::Tc, &v4),
+            (Hook::Tc, &v6),
+        ] {
             let kernel = match self.loaded.runner.run(hook, &frame.octets())? {
                 Some(response) => Some(frame.message_of_response(&response)?),
                 None => None,
@@ -103,7 +108,11 @@ fn every_name_and_type_of_the_zone_has_the_same_octets_from_both() -> Result<()>
     let mut judge = Judge::new(COREFILE, false)?;
     judge.judge_zone()?;
     println!("{:?}", judge.tally);
-    assert!(judge.tally.answers > 1000 && judge.tally.passes > 100, "{:?}", judge.tally);
+    assert!(
+        judge.tally.answers > 1000 && judge.tally.passes > 100,
+        "{:?}",
+        judge.tally
+    );
     Ok(())
 }
 
@@ -135,10 +144,16 @@ fn mutated_queries_pass_in_both_or_have_the_same_octets() -> Result<()> {
         }
         let mut message = query.octets();
         mutate(&mut message, &mut random);
-        judge.judge(&message).with_context(|| format!("seed {seed}"))?;
+        judge
+            .judge(&message)
+            .with_context(|| format!("seed {seed}"))?;
     }
     println!("{:?}", judge.tally);
-    assert!(judge.tally.answers > 1000 && judge.tally.passes > 1000, "{:?}", judge.tally);
+    assert!(
+        judge.tally.answers > 1000 && judge.tally.passes > 1000,
+        "{:?}",
+        judge.tally
+    );
     Ok(())
 }
 

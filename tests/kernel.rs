@@ -15,55 +15,123 @@ const SOA: &str = "SOA";
 type Row = (&'static str, &'static str, &'static [&'static str]);
 
 const SMALL: &[Row] = &[
-    ("kubernetes.default.svc.cluster.local", "A", &["30 A 10.96.0.1"]),
+    (
+        "kubernetes.default.svc.cluster.local",
+        "A",
+        &["30 A 10.96.0.1"],
+    ),
     ("kubernetes.default.svc.cluster.local", "AAAA", &[SOA]),
     ("web.shop.svc.cluster.local", "A", &["30 A 10.96.1.1"]),
-    ("web.shop.svc.cluster.local", "AAAA", &["30 AAAA fd00:96::1:1"]),
-    ("six.shop.svc.cluster.local", "AAAA", &["30 AAAA fd00:96::1:6"]),
+    (
+        "web.shop.svc.cluster.local",
+        "AAAA",
+        &["30 AAAA fd00:96::1:1"],
+    ),
+    (
+        "six.shop.svc.cluster.local",
+        "AAAA",
+        &["30 AAAA fd00:96::1:6"],
+    ),
     ("six.shop.svc.cluster.local", "A", &[SOA]),
     ("web.shop.svc.cluster.local", "HTTPS", &[SOA]),
     ("web.shop.svc.cluster.local", "MX", &[SOA]),
-    ("pair.shop.svc.cluster.local", "A", &["30 A 10.244.1.1", "30 A 10.244.1.2"]),
-    ("pair.shop.svc.cluster.local", "AAAA", &["30 AAAA fd00:244::1:1"]),
-    ("pair-0.pair.shop.svc.cluster.local", "A", &["30 A 10.244.1.1"]),
-    ("pair-0.pair.shop.svc.cluster.local", "AAAA", &["30 AAAA fd00:244::1:1"]),
+    (
+        "pair.shop.svc.cluster.local",
+        "A",
+        &["30 A 10.244.1.1", "30 A 10.244.1.2"],
+    ),
+    (
+        "pair.shop.svc.cluster.local",
+        "AAAA",
+        &["30 AAAA fd00:244::1:1"],
+    ),
+    (
+        "pair-0.pair.shop.svc.cluster.local",
+        "A",
+        &["30 A 10.244.1.1"],
+    ),
+    (
+        "pair-0.pair.shop.svc.cluster.local",
+        "AAAA",
+        &["30 AAAA fd00:244::1:1"],
+    ),
     ("pair-1.pair.shop.svc.cluster.local", "AAAA", &[SOA]),
-    ("ten.shop.svc.cluster.local", "A", &[
-        "30 A 10.244.10.1", "30 A 10.244.10.10", "30 A 10.244.10.2", "30 A 10.244.10.3", "30 A 10.244.10.4",
-        "30 A 10.244.10.5", "30 A 10.244.10.6", "30 A 10.244.10.7", "30 A 10.244.10.8", "30 A 10.244.10.9",
-    ]),
-    ("_http._tcp.web.shop.svc.cluster.local", "SRV", &[
-        "+ web.shop.svc.cluster.local. 30 A 10.96.1.1",
-        "+ web.shop.svc.cluster.local. 30 AAAA fd00:96::1:1",
-        "30 SRV 0 50 80 web.shop.svc.cluster.local.",
-    ]),
-    ("_dns._udp.kube-dns.kube-system.svc.cluster.local", "SRV", &[
-        "+ kube-dns.kube-system.svc.cluster.local. 30 A 10.96.0.10",
-        "+ kube-dns.kube-system.svc.cluster.local. 30 AAAA fd00:96::a",
-        "30 SRV 0 50 53 kube-dns.kube-system.svc.cluster.local.",
-    ]),
-    ("_redis._tcp.pair.shop.svc.cluster.local", "SRV", &[
-        "+ pair-0.pair.shop.svc.cluster.local. 30 A 10.244.1.1",
-        "+ pair-0.pair.shop.svc.cluster.local. 30 AAAA fd00:244::1:1",
-        "+ pair-1.pair.shop.svc.cluster.local. 30 A 10.244.1.2",
-        "30 SRV 0 33 6379 pair-0.pair.shop.svc.cluster.local.",
-        "30 SRV 0 33 6379 pair-1.pair.shop.svc.cluster.local.",
-    ]),
-    ("1.1.96.10.in-addr.arpa", "PTR", &["30 PTR web.shop.svc.cluster.local."]),
-    ("2.1.244.10.in-addr.arpa", "PTR", &["30 PTR pair-1.pair.shop.svc.cluster.local."]),
+    (
+        "ten.shop.svc.cluster.local",
+        "A",
+        &[
+            "30 A 10.244.10.1",
+            "30 A 10.244.10.10",
+            "30 A 10.244.10.2",
+            "30 A 10.244.10.3",
+            "30 A 10.244.10.4",
+            "30 A 10.244.10.5",
+            "30 A 10.244.10.6",
+            "30 A 10.244.10.7",
+            "30 A 10.244.10.8",
+            "30 A 10.244.10.9",
+        ],
+    ),
+    (
+        "_http._tcp.web.shop.svc.cluster.local",
+        "SRV",
+        &[
+            "+ web.shop.svc.cluster.local. 30 A 10.96.1.1",
+            "+ web.shop.svc.cluster.local. 30 AAAA fd00:96::1:1",
+            "30 SRV 0 50 80 web.shop.svc.cluster.local.",
+        ],
+    ),
+    (
+        "_dns._udp.kube-dns.kube-system.svc.cluster.local",
+        "SRV",
+        &[
+            "+ kube-dns.kube-system.svc.cluster.local. 30 A 10.96.0.10",
+            "+ kube-dns.kube-system.svc.cluster.local. 30 AAAA fd00:96::a",
+            "30 SRV 0 50 53 kube-dns.kube-system.svc.cluster.local.",
+        ],
+    ),
+    (
+        "_redis._tcp.pair.shop.svc.cluster.local",
+        "SRV",
+        &[
+            "+ pair-0.pair.shop.svc.cluster.local. 30 A 10.244.1.1",
+            "+ pair-0.pair.shop.svc.cluster.local. 30 AAAA fd00:244::1:1",
+            "+ pair-1.pair.shop.svc.cluster.local. 30 A 10.244.1.2",
+            "30 SRV 0 33 6379 pair-0.pair.shop.svc.cluster.local.",
+            "30 SRV 0 33 6379 pair-1.pair.shop.svc.cluster.local.",
+        ],
+    ),
+    (
+        "1.1.96.10.in-addr.arpa",
+        "PTR",
+        &["30 PTR web.shop.svc.cluster.local."],
+    ),
+    (
+        "2.1.244.10.in-addr.arpa",
+        "PTR",
+        &["30 PTR pair-1.pair.shop.svc.cluster.local."],
+    ),
     (
         "6.0.0.0.1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.6.9.0.0.0.0.d.f.ip6.arpa",
         "PTR",
         &["30 PTR six.shop.svc.cluster.local."],
     ),
-    ("away.shop.svc.cluster.local", "CNAME", &["30 CNAME db.example.com."]),
+    (
+        "away.shop.svc.cluster.local",
+        "CNAME",
+        &["30 CNAME db.example.com."],
+    ),
     ("dns-version.cluster.local", "TXT", &["28800 TXT 1.1.0"]),
     ("cluster.local", "SOA", &["apex"]),
-    ("cluster.local", "NS", &[
-        "+ ns.dns.cluster.local. 30 A 10.96.0.10",
-        "+ ns.dns.cluster.local. 30 AAAA fd00:96::a",
-        "30 NS ns.dns.cluster.local.",
-    ]),
+    (
+        "cluster.local",
+        "NS",
+        &[
+            "+ ns.dns.cluster.local. 30 A 10.96.0.10",
+            "+ ns.dns.cluster.local. 30 AAAA fd00:96::a",
+            "30 NS ns.dns.cluster.local.",
+        ],
+    ),
     ("ns.dns.cluster.local", "A", &["30 A 10.96.0.10"]),
     ("cluster.local", "A", &[SOA]),
     ("svc.cluster.local", "A", &[SOA]),
@@ -73,8 +141,16 @@ const SMALL: &[Row] = &[
     ("pod.cluster.local", "A", &[SOA]),
     ("nothing.shop.svc.cluster.local", "A", &["NXDOMAIN", SOA]),
     ("web.nowhere.svc.cluster.local", "AAAA", &["NXDOMAIN", SOA]),
-    ("_nothing._tcp.web.shop.svc.cluster.local", "SRV", &["NXDOMAIN", SOA]),
-    ("http.tcp.web.shop.svc.cluster.local", "SRV", &["NXDOMAIN", SOA]),
+    (
+        "_nothing._tcp.web.shop.svc.cluster.local",
+        "SRV",
+        &["NXDOMAIN", SOA],
+    ),
+    (
+        "http.tcp.web.shop.svc.cluster.local",
+        "SRV",
+        &["NXDOMAIN", SOA],
+    ),
     ("www.example.com.cluster.local", "A", &["NXDOMAIN", SOA]),
 ];
 
@@ -104,7 +180,10 @@ fn ask(loaded: &Loaded, query: &Query) -> Result<Option<Vec<String>>> {
         };
         answers.push(answer);
     }
-    ensure!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
+    ensure!(
+        answers.iter().all(|answer| *answer == answers[0]),
+        "{answers:?}"
+    );
     Ok(answers.swap_remove(0))
 }
 
@@ -172,13 +251,20 @@ fn names_of_every_length_have_answers_with_right_checksums() -> Result<()> {
         let name = format!("{}.shop.svc.cluster.local", "n".repeat(length));
         let address = format!("30 A 10.96.2.{length}");
         check(&loaded, &Query::of_type(&name, "A"), &[&address])?;
-        check(&loaded, &Query::of_type(&name, "SRV").with(Edns::default()), &[SOA])?;
+        check(
+            &loaded,
+            &Query::of_type(&name, "SRV").with(Edns::default()),
+            &[SOA],
+        )?;
         let below = Query::of_type(&format!("x.{name}"), "A");
         check(&loaded, &below, &["NXDOMAIN", SOA])?;
     }
     // Up to 255 octets, the longest that there are.
     let mut name = "web.shop.svc.cluster.local".to_owned();
-    for label in (1..=63).cycle().take_while(|label| label % 2 == 1 || *label < 50) {
+    for label in (1..=63)
+        .cycle()
+        .take_while(|label| label % 2 == 1 || *label < 50)
+    {
         name = format!("{}.{name}", "x".repeat(label));
         if name.len() > 253 {
             break;
@@ -204,7 +290,12 @@ fn an_answer_is_as_long_as_the_client_takes_and_at_most_1232_octets() -> Result<
         let answer = ask(&loaded, &of_payload(payload))?;
         assert_eq!(answer.map(|lines| lines.len()), Some(60), "{payload}");
     }
-    for query in [sixty.clone(), of_payload(0), of_payload(512), of_payload(size - 1)] {
+    for query in [
+        sixty.clone(),
+        of_payload(0),
+        of_payload(512),
+        of_payload(size - 1),
+    ] {
         assert_eq!(ask(&loaded, &query)?, None, "{query:?}");
     }
     let hundred = Query::of_type("hundred.shop.svc.cluster.local", "A").with(Edns::default());
@@ -218,7 +309,9 @@ fn a_query_with_a_partial_checksum_has_a_whole_one_in_its_answer() -> Result<()>
     let loaded = Loaded::with(COREFILE)?;
     let query = Query::of_type("web.shop.svc.cluster.local", "A");
     for (hook, frame) in frames(&query.octets()) {
-        let response = loaded.runner.run(hook, &frame.octets_with_partial_checksum())?;
+        let response = loaded
+            .runner
+            .run(hook, &frame.octets_with_partial_checksum())?;
         let message = frame.message_of_response(&response.context("it passed")?)?;
         assert_eq!(query.answered_by(&message)?, ["30 A 10.96.1.1"]);
     }
@@ -236,7 +329,11 @@ fn answers_are_counted_by_hook_and_outcome() -> Result<()> {
         for (hook, frame) in frames(&Query::of_type(name, "A").octets()) {
             let before = loaded.runner.count(hook, outcome)?;
             loaded.runner.run(hook, &frame.octets())?;
-            assert_eq!(loaded.runner.count(hook, outcome)?, before + 1, "{hook:?} {name}");
+            assert_eq!(
+                loaded.runner.count(hook, outcome)?,
+                before + 1,
+                "{hook:?} {name}"
+            );
         }
     }
     Ok(())

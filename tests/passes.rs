@@ -252,7 +252,11 @@ fn tc_alone() -> Result<Vec<Outcome>> {
         ..Context::default()
     };
     let mut seen = vec![
-        pass(&frame.clone().tagged().octets(), Context::default(), Outcome::Vlan)?,
+        pass(
+            &frame.clone().tagged().octets(),
+            Context::default(),
+            Outcome::Vlan,
+        )?,
         pass(&frame.octets(), segments, Outcome::Gso)?,
     ];
     // A frame cannot be longer than its interface's MTU lets it be.

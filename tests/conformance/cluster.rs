@@ -1,7 +1,7 @@
 //! The cluster and the Corefile of all tables.
 
 use anyhow::Result;
-use kerndns_tests::site::Site;
+use kerndns_tests::ways::Site;
 
 /// kubeadm's Corefile as far as it decides answers. `PORT` and `UPSTREAM` are filled in.
 const COREFILE: &str = "

@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result};
 use hickory_proto::op::Message;
 use kerndns_tests::datagram::{Datagram, check_datagram, message, opt, question};
-use kerndns_tests::site::{Site, Way};
+use kerndns_tests::ways::{Site, Way};
 
 use crate::cluster::site;
 

@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result};
 use hickory_proto::op::Message;
 use kerndns_tests::datagram::{message, question};
-use kerndns_tests::site::Way;
+use kerndns_tests::ways::Way;
 
 use crate::cluster::site;
 

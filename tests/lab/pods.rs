@@ -85,7 +85,12 @@ fn what_the_kernel_passes_is_answered_by_the_agent() -> Result<()> {
 
     let response = pod.udp("www.example.com.", RecordType::A)?;
     assert_eq!(answers(&response), [outside.to_string()]);
-    assert_eq!(agent.outcome("tc", "out_of_zone")?, 1, "{:?}", agent.outcomes());
+    assert_eq!(
+        agent.outcome("tc", "out_of_zone")?,
+        1,
+        "{:?}",
+        agent.outcomes()
+    );
 
     let response = pod.udp(WIDE, RecordType::A)?;
     assert!(response.metadata.truncation);

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use hickory_proto::op::{DEFAULT_MAX_PAYLOAD_LEN, Edns, Message, MessageType, OpCode, Query};
 use hickory_proto::rr::{Name, Record, RecordType};
 
-use crate::site::{Site, WAYS, Way};
+use crate::ways::{Site, WAYS, Way};
 
 /// A question with a rule for its answer. Records are `owner TTL class type data`, an SOA's serial is `*`, and the
 /// order within a section does not matter.

@@ -2,7 +2,7 @@
 
 use anyhow::Context as _;
 
-use crate::site::{Site, Way};
+use crate::ways::{Site, Way};
 
 /// A row of a table of datagrams.
 #[derive(Debug, Clone)]

@@ -20,4 +20,5 @@ pub mod site;
 pub mod testbed;
 pub mod upstream;
 pub mod watched;
+pub mod ways;
 pub mod writer;
