@@ -1,8 +1,8 @@
 //! Records that are replaced, removed and added again as fast as can be, while both CPUs ask for them: each answer is
 //! wholly of one generation of the name that was asked for.
 //!
-//! What a record says can be told from its octets: every address is `10.G.N.N` with the generation G and the name's
-//! number N, every TTL is the generation. So an answer from another record, from half of one, or from a slot that
+//! What a record says can be told from its octets: every address holds the generation and the name's number, every
+//! TTL is the generation. So an answer from another record, from half of one, or from a slot that
 //! was written to while it was read, is seen.
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -31,7 +31,6 @@ const STAYING: u16 = 300;
 const COMING: u16 = 300;
 /// The most addresses of a name.
 const ADDRESSES: u32 = 30;
-/// Of each page's slots only these sizes are used, so that one name's slot is soon another's.
 const A: u16 = 1;
 const AAAA: u16 = 28;
 
