@@ -7,12 +7,12 @@ use dns_ebpf::fold::Seed;
 use dns_ebpf::outcome::{Hook, Outcome};
 use kerndns_tests::frame::Frame;
 use kerndns_tests::loaded::{COREFILE, Loaded, objects};
-use kerndns_tests::netns::{Netns, veth};
 use kerndns_tests::query::{Edns, Query};
 use kerndns_tests::runner::{Context, SEED};
 
-/// Reasons that no frame of ours brings about: a failed helper.
-const NOT_PRODUCED: [Outcome; 1] = [Outcome::Internal];
+/// Reasons that no frame brings about here: `TEST_RUN` has room before and behind every frame (256 and 320 octets,
+/// Linux 6.18), and a helper that fails is a fault of ours.
+const NOT_PRODUCED: [Outcome; 2] = [Outcome::NoRoom, Outcome::Internal];
 
 const WEB: &str = "web.shop.svc.cluster.local";
 
@@ -190,7 +190,7 @@ fn names() -> Result<Vec<Outcome>> {
     let mut within_a_label = Query::new("", 1);
     within_a_label.name = [b"\x0ex\x07cluster\x05local", &[0][..]].concat();
     let mut zone_alone = Loaded::empty(SEED)?;
-    zone_alone.configure("cluster.local { kubernetes \n forward . 192.0.2.53 }")?;
+    zone_alone.configure("cluster.local {\n kubernetes\n}\n")?;
     zone_alone.apply(&objects()?);
     let outside = Query::new("www.example.com", 1).octets();
     Ok(vec![
@@ -254,30 +254,13 @@ fn tc_alone() -> Result<Vec<Outcome>> {
     let frame = Frame::v4(web().octets());
     loaded.runner.settings().keep_alive();
     let pass = |frame: &[u8], context, reason| passes(&loaded, Hook::Tc, frame, context, reason);
-    let segments = Context {
-        gso_size: 1000,
-        ..Context::default()
-    };
-    let mut seen = vec![
+    let segments = Context { gso_size: 1000 };
+    Ok(vec![
         pass(
             &frame.clone().tagged().octets(),
             Context::default(),
             Outcome::Vlan,
         )?,
         pass(&frame.octets(), segments, Outcome::Gso)?,
-    ];
-    // A frame cannot be longer than its interface's MTU lets it be.
-    let netns = Netns::new()?;
-    veth((&netns, "veth0"), (&netns, "veth1"))?;
-    netns.ip("link set veth0 mtu 80")?;
-    let narrow = netns.enter(|| -> Result<Outcome> {
-        let ifindex = nix::net::if_::if_nametoindex("veth0")?;
-        let context = Context {
-            ifindex,
-            ..Context::default()
-        };
-        pass(&frame.octets(), context, Outcome::NoRoom)
-    })?;
-    seen.push(narrow);
-    Ok(seen)
+    ])
 }

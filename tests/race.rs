@@ -3,7 +3,9 @@
 //!
 //! What a record says can be told from its octets: every address holds the generation and the name's number, every
 //! TTL is the generation. So an answer from another record, from half of one, or from a slot that
-//! was written to while it was read, is seen.
+//! was written to while it was read, is seen. The names are few, their records long and nearly of one size: so what is
+//! being replaced is being read at that moment, and a slot that were given to another record at once would be seen to
+//! change (an arena that does so fails this test within seconds).
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -13,6 +15,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use dns_agent::answer::held::{Placement, encode};
 use dns_agent::map::held::Held;
 use dns_agent::record::{Name, Node, RRset, Rdata};
+use dns_ebpf::arena::NameEntry;
 use dns_ebpf::outcome::Hook;
 use dns_ebpf::zone::{Zone, flag};
 use kerndns_tests::frame::Frame;
@@ -26,11 +29,11 @@ use rand::{RngExt as _, SeedableRng as _};
 
 const DURATION: Duration = Duration::from_secs(30);
 /// Names that are always there: whenever one is asked for, it has records.
-const STAYING: u16 = 300;
+const STAYING: u16 = 8;
 /// Names that are removed and added again.
-const COMING: u16 = 300;
-/// The most addresses of a name.
-const ADDRESSES: u32 = 30;
+const COMING: u16 = 8;
+/// How many generations of a name there are; they follow each other in a circle.
+const GENERATIONS: u8 = 32;
 const A: u16 = 1;
 const AAAA: u16 = 28;
 
@@ -52,9 +55,10 @@ fn name(number: u16) -> Result<Name> {
     zone().child(label.as_bytes()).context("a name")
 }
 
-/// The records of a name in a generation: their number, and so their size, differs between both.
+/// The records of a name in a generation: their number differs between names and generations, the size of the slot
+/// that they take hardly does.
 fn node(number: u16, generation: u8) -> Node {
-    let count = 1 + (u32::from(number) * 7 + u32::from(generation) * 11) % ADDRESSES;
+    let count = 24 + (u32::from(number) * 5 + u32::from(generation) * 3) % 7;
     let [high, low] = number.to_be_bytes();
     let v4 = |_| Rdata::A([10, generation, high, low].into());
     let v6 = |_| Rdata::Aaaa([0xfd00, generation.into(), number, 0, 0, 0, 0, 1].into());
@@ -71,16 +75,15 @@ fn node(number: u16, generation: u8) -> Node {
     }
 }
 
-fn put(held: &mut Held, number: u16, generation: u8) -> Result<()> {
-    let name = name(number)?;
+/// What is held for a name in a generation.
+fn record(number: u16, generation: u8) -> Result<(Vec<u8>, NameEntry)> {
     let placement = Placement {
         zone: 0,
         zone_len: u8::try_from(zone().wire().len())?,
+        // A set's addresses are all the same, so that their order may be drawn.
         shuffle: number.is_multiple_of(2),
     };
-    let (record, entry) = encode(&name, &node(number, generation), placement);
-    held.put(record, entry)?;
-    Ok(())
+    Ok(encode(&name(number)?, &node(number, generation), placement))
 }
 
 #[test]
@@ -90,7 +93,8 @@ fn no_answer_is_mixed_or_anothers_while_every_record_is_being_replaced() -> Resu
     cut.flags = flag::USED | flag::SERVED | flag::COMPLETE;
     held.settings().change(|| held.set_zones(&[cut]));
     for number in 0..STAYING + COMING {
-        put(&mut held, number, 1)?;
+        let (record, entry) = record(number, 1)?;
+        held.put(record, entry)?;
     }
     runner.settings().keep_alive();
     let is_over = AtomicBool::new(false);
@@ -107,7 +111,7 @@ fn no_answer_is_mixed_or_anothers_while_every_record_is_being_replaced() -> Resu
         });
         let changes = write(&runner, &mut held, &is_over);
         is_over.store(true, Ordering::Relaxed);
-        (changes, readers.map(|reader| reader.join()))
+        (changes, readers.map(thread::ScopedJoinHandle::join))
     });
     let changes = changes?;
     let mut all = Seen::default();
@@ -130,19 +134,25 @@ fn write(runner: &Runner, held: &mut Held, is_over: &AtomicBool) -> Result<u64> 
     let end = Instant::now() + DURATION;
     let mut random = StdRng::seed_from_u64(1);
     let mut changes = 0;
-    let mut numbers: Vec<u16> = (0..STAYING + COMING).collect();
-    for generation in (1..=250).cycle() {
+    // Made beforehand, so that one change follows the other without a pause.
+    let mut names = Vec::new();
+    for number in 0..STAYING + COMING {
+        let generations = (1..=GENERATIONS).map(|generation| record(number, generation));
+        let generations: Vec<_> = generations.collect::<Result<_>>()?;
+        names.push((number, name(number)?, generations));
+    }
+    for generation in (0..usize::from(GENERATIONS)).cycle() {
         runner.settings().keep_alive();
-        numbers.shuffle(&mut random);
-        for &number in &numbers {
-            if Instant::now() > end || is_over.load(Ordering::Relaxed) {
-                return Ok(changes);
-            }
-            let is_removed = number >= STAYING && random.random();
-            if is_removed {
-                held.remove(name(number)?.wire())?;
+        if Instant::now() > end || is_over.load(Ordering::Relaxed) {
+            break;
+        }
+        names.shuffle(&mut random);
+        for (number, name, generations) in &names {
+            if *number >= STAYING && random.random() {
+                held.remove(name.wire())?;
             } else {
-                put(held, number, generation)?;
+                let (record, entry) = &generations[generation];
+                held.put(record.clone(), *entry)?;
             }
             changes += 1;
         }

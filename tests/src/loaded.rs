@@ -102,28 +102,28 @@ impl Loaded {
 /// The manifests, and what would be long to write down: headless Services of 10, 60 and 100 endpoints, and
 /// Services with names of 1 to 63 octets.
 pub fn objects() -> Result<Vec<Object>> {
-    let mut text = MANIFESTS.to_owned();
+    let mut documents = vec![MANIFESTS.to_owned()];
     for (service, count) in [("ten", 10), ("sixty", 60), ("hundred", 100)] {
         let endpoints: Vec<String> = (1..=count)
             .map(|i| format!("{{addresses: [10.244.{count}.{i}], hostname: {service}-{i}}}"))
             .collect();
-        text += &format!(
-            "\n---\n{{apiVersion: v1, kind: Service, metadata: {{namespace: shop, name: {service}}}, \
+        documents.push(format!(
+            "{{apiVersion: v1, kind: Service, metadata: {{namespace: shop, name: {service}}}, \
              spec: {{clusterIP: None, clusterIPs: [None], ports: [{{name: sql, port: 5432}}]}}}}\n---\n\
              {{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, addressType: IPv4, \
              metadata: {{namespace: shop, name: {service}-1, labels: {{kubernetes.io/service-name: {service}}}}}, \
              ports: [{{name: sql, port: 5432}}], endpoints: [{}]}}\n",
             endpoints.join(", ")
-        );
+        ));
     }
     for length in 1..=63 {
-        text += &format!(
-            "\n---\n{{apiVersion: v1, kind: Service, metadata: {{namespace: shop, name: \"{}\"}}, \
+        documents.push(format!(
+            "{{apiVersion: v1, kind: Service, metadata: {{namespace: shop, name: \"{}\"}}, \
              spec: {{clusterIP: 10.96.2.{length}, clusterIPs: [10.96.2.{length}]}}}}\n",
             "n".repeat(length)
-        );
+        ));
     }
-    let reading = document::read(&text);
+    let reading = document::read(&documents.join("\n---\n"));
     ensure!(reading.mistakes.is_empty(), "{:?}", reading.mistakes);
     Ok(reading.objects)
 }

@@ -1,5 +1,5 @@
 //! The real programs, loaded with maps of their own and attached nowhere: a frame in, a verdict and a frame out
-//! (BPF_PROG_TEST_RUN, Linux 4.12; `Documentation/bpf/bpf_prog_run.rst`).
+//! (`BPF_PROG_TEST_RUN`, Linux 4.12; `Documentation/bpf/bpf_prog_run.rst`).
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -34,8 +34,7 @@ const XDP_TX: u32 = 3;
 const TC_NEXT: u32 = u32::MAX;
 const TC_ACT_REDIRECT: u32 = 7;
 
-/// Where `ifindex` and `gso_size` are in `struct __sk_buff`, and how long it is (Linux 6.1 and later).
-const IFINDEX: usize = 40;
+/// Where `gso_size` is in `struct __sk_buff`, and how long that is (Linux 6.1 and later).
 const GSO_SIZE: usize = 176;
 const SK_BUFF: usize = 192;
 
@@ -51,8 +50,6 @@ pub struct Runner {
 /// What tc is told about a frame besides its octets.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Context {
-    /// The interface it came in at, 0 for loopback.
-    pub ifindex: u32,
     /// Octets per segment of an skb that stands for several packets.
     pub gso_size: u32,
 }
@@ -105,7 +102,6 @@ impl Runner {
     ) -> Result<Option<Vec<u8>>> {
         let mut out = vec![0; 8192];
         let mut sk_buff = [0; SK_BUFF];
-        sk_buff[IFINDEX..][..4].copy_from_slice(&context.ifindex.to_ne_bytes());
         sk_buff[GSO_SIZE..][..4].copy_from_slice(&context.gso_size.to_ne_bytes());
         let options = TestRunOptions {
             data_in: Some(frame),
