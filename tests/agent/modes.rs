@@ -22,7 +22,8 @@ fn an_observing_kernel_counts_and_leaves_the_answer_to_what_is_behind() -> Resul
     for (name, outcome) in [(WEB.0, "answer"), ("no.cluster.local.", "nxdomain")] {
         let response = pod.udp(name, RecordType::A)?;
         assert_eq!(answers(&response), [BEHIND.to_string()]);
-        assert_eq!(agent.outcome("tc", outcome)?, 1);
+        let outcomes = agent.outcomes();
+        assert_eq!(agent.outcome("tc", outcome)?, 1, "{outcomes:?}");
     }
     Ok(())
 }

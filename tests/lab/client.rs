@@ -27,9 +27,7 @@ fn answered(agent: &Agent<'_>, client: &Netns) -> Result<()> {
     for server in SERVICES {
         let resolver = Resolver::new(client, server);
         let before = agent.outcome("xdp", "answer")?;
-        let response = resolver
-            .udp(WEB.0, RecordType::A)
-            .with_context(|| format!("{:?}", agent.outcomes()))?;
+        let response = resolver.udp(WEB.0, RecordType::A)?;
         assert_eq!(answers(&response), [WEB.1]);
         capture.check_response().context("the short answer")?;
         let response = resolver.udp("nothing.cluster.local.", RecordType::A)?;
@@ -57,7 +55,7 @@ fn a_client_is_answered_by_generic_xdp() -> Result<()> {
     let site = Site::routed(0)?;
     let agent = site.start(&["--listen", "none", "--nic", "nic0"])?;
     agent.expect_attached("xdp", 1);
-    answered(&agent, &site.testbed.client)
+    answered(&agent, &site.testbed.client).with_context(|| agent.outcomes().join("\n"))
 }
 
 #[test]
@@ -66,7 +64,7 @@ fn a_client_is_answered_by_native_xdp() -> Result<()> {
     let _pass = native_peer(&site.testbed.client)?;
     let agent = site.start(&["--listen", "none", "--nic", "nic0", "--xdp", "native"])?;
     agent.expect_attached("xdp", 1);
-    answered(&agent, &site.testbed.client)
+    answered(&agent, &site.testbed.client).with_context(|| agent.outcomes().join("\n"))
 }
 
 /// The tag is put in by hand: a VLAN interface takes a kernel with the module 8021q.
@@ -84,7 +82,9 @@ fn a_query_with_a_vlan_tag_is_answered_with_the_tag() -> Result<()> {
         for (name, size, count) in [(WEB.0, None, 1), (WIDE, Some(1232), 60)] {
             let query = query(name, RecordType::A, size)?.to_vec()?;
             capture.send(index, &tagged(&to, &from, &query)?)?;
-            let frame = capture.check_response().context(mode)?;
+            let frame = capture
+                .check_response()
+                .with_context(|| format!("{name} {mode} {:?}", agent.outcomes()))?;
             assert_eq!(frame.tag, Some(7), "{mode}");
             assert_eq!(frame.octets[..12], [&from[..], &to[..]].concat(), "{mode}");
             let response = Message::from_vec(&frame.octets[42..])?;
