@@ -9,7 +9,7 @@ use kerndns_tests::capture::{Capture, refused_checksums, sum};
 use kerndns_tests::dns::{Resolver, answers, query};
 use kerndns_tests::netns::Netns;
 use kerndns_tests::programs::xdp;
-use kerndns_tests::site::{SERVICES, Site, WEB, WIDE};
+use kerndns_tests::site::{EIGHT, SERVICES, Site, WEB, WIDE};
 use nix::net::if_::if_nametoindex;
 
 /// A veth sends out what its XDP program gives back only to a peer that takes frames, as one with
@@ -20,7 +20,11 @@ fn native_peer(client: &Netns) -> Result<Xdp> {
     Ok(pass)
 }
 
-/// A record, a denial, and sixty addresses: an answer far longer than the query was.
+/// The agent behind the programs, for what they pass.
+const LISTEN: [&str; 4] = ["--listen", "10.96.0.10:53", "--listen", "[fd00:96::a]:53"];
+
+/// A record, a denial, an answer far longer than the query was, and one for which a frame on a veth
+/// has no room: that is the agent's.
 fn answered(agent: &Agent<'_>, client: &Netns) -> Result<()> {
     client.run("ethtool -K eth0 tx off")?;
     let mut capture = Capture::open(client)?;
@@ -33,11 +37,15 @@ fn answered(agent: &Agent<'_>, client: &Netns) -> Result<()> {
         let response = resolver.udp("nothing.cluster.local.", RecordType::A)?;
         assert_eq!(response.metadata.response_code, ResponseCode::NXDomain);
         capture.check_response().context("the denial")?;
-        let response = resolver.edns(WIDE, RecordType::A, 1232)?;
-        assert_eq!(response.answers.len(), 60);
+        let response = resolver.edns(EIGHT, RecordType::A, 1232)?;
+        assert_eq!(response.answers.len(), 8);
         capture.check_response().context("the long answer")?;
         assert_eq!(agent.outcome("xdp", "answer")?, before + 2);
+        let response = resolver.edns(WIDE, RecordType::A, 1232)?;
+        assert_eq!(response.answers.len(), 60);
+        capture.check_response().context("the agent's answer")?;
     }
+    assert_eq!(agent.outcome("xdp", "no_room")?, 2);
     assert_eq!(agent.outcome("xdp", "nxdomain")?, 2);
     // The same with checksums that are left to a device, which a veth does not have.
     client.run("ethtool -K eth0 tx on")?;
@@ -53,7 +61,7 @@ fn answered(agent: &Agent<'_>, client: &Netns) -> Result<()> {
 #[test]
 fn a_client_is_answered_by_generic_xdp() -> Result<()> {
     let site = Site::routed(0)?;
-    let agent = site.start(&["--listen", "none", "--nic", "nic0"])?;
+    let agent = site.start(&[&LISTEN[..], &["--nic", "nic0"]].concat())?;
     agent.expect_attached("xdp", 1);
     answered(&agent, &site.testbed.client).with_context(|| agent.outcomes().join("\n"))
 }
@@ -62,7 +70,7 @@ fn a_client_is_answered_by_generic_xdp() -> Result<()> {
 fn a_client_is_answered_by_native_xdp() -> Result<()> {
     let site = Site::routed(0)?;
     let _pass = native_peer(&site.testbed.client)?;
-    let agent = site.start(&["--listen", "none", "--nic", "nic0", "--xdp", "native"])?;
+    let agent = site.start(&[&LISTEN[..], &["--nic", "nic0", "--xdp", "native"]].concat())?;
     agent.expect_attached("xdp", 1);
     answered(&agent, &site.testbed.client).with_context(|| agent.outcomes().join("\n"))
 }
@@ -79,7 +87,7 @@ fn a_query_with_a_vlan_tag_is_answered_with_the_tag() -> Result<()> {
         let (to, from) = (mac(&site.testbed.node, "nic0")?, mac(client, "eth0")?);
         let index = client.enter(|| if_nametoindex("eth0"))?;
         let mut capture = Capture::open(client)?;
-        for (name, size, count) in [(WEB.0, None, 1), (WIDE, Some(1232), 60)] {
+        for (name, size, count) in [(WEB.0, None, 1), (EIGHT, Some(1232), 8)] {
             let query = query(name, RecordType::A, size)?.to_vec()?;
             capture.send(index, &tagged(&to, &from, &query)?)?;
             let frame = capture
