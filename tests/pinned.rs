@@ -5,7 +5,7 @@
 use std::fs;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aya::maps::{Map, MapData};
@@ -25,7 +25,6 @@ use dns_agent::map::zones::{ZONES, ZonesMap};
 use dns_agent::record::{Name, Node, RRset, Rdata};
 use dns_ebpf::fold::Seed;
 use dns_ebpf::zone::{Zone, flag};
-use parking_lot::Mutex;
 
 const SEED: Seed = Seed {
     start: 1,
@@ -225,14 +224,14 @@ fn logged(level: u8) -> String {
         }
         let _ends_never = tokio::time::timeout(Duration::from_millis(300), log.follow()).await;
     });
-    String::from_utf8(written.lock().clone()).unwrap()
+    String::from_utf8(written.lock().unwrap().clone()).unwrap()
 }
 
 struct Written(Arc<Mutex<Vec<u8>>>);
 
 impl std::io::Write for Written {
     fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().extend(octets);
+        self.0.lock().unwrap().extend(octets);
         Ok(octets.len())
     }
 
