@@ -87,7 +87,7 @@ pub fn tail(scratch: &mut Scratch, query: &Query, zone: Option<(&Zone, usize)>) 
 
 #[inline(always)]
 fn put<T: Copy>(octets: &mut [u8; TAIL], at: usize, value: T) {
-    bound::write::<T, 63, _>(octets, at, value);
+    bound::write::<T, 127, _>(octets, at, value);
 }
 
 /// RFC 6891 6.1.2: our payload size, version 0, DO copied (RFC 3225 3), no options.

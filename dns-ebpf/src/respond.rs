@@ -7,11 +7,13 @@ use crate::negative;
 use crate::order;
 use crate::outcome::Outcome;
 use crate::query::{HEADER, OPT, Query};
-use crate::scratch::{NAME_WORDS, Scratch, TAIL};
+use crate::scratch::{NAME_WORDS, Scratch};
 use crate::zone::{self, Zone, Zones};
 
 /// The most types a name has records of.
 pub const SETS: usize = 8;
+/// Words of the longest SOA and OPT, 65 octets.
+const TAIL_WORDS: usize = 9;
 /// QTYPE SOA.
 const SOA: u16 = 6;
 
@@ -192,14 +194,11 @@ fn finish(
     // Header and QTYPE, QCLASS are even: the name's length decides where the 16-bit words fall.
     sum += checksum::at(query.name_len & 1 != 0, body_sum);
     let mut tail_sum = 0;
-    for i in 0..TAIL / 8 {
+    for i in 0..TAIL_WORDS {
         if i * 8 >= tail_len {
             break;
         }
-        tail_sum = checksum::add(
-            tail_sum,
-            bound::read::<u64, { TAIL - 8 }, _>(&scratch.tail, i * 8),
-        );
+        tail_sum = checksum::add(tail_sum, bound::read::<u64, 127, _>(&scratch.tail, i * 8));
     }
     sum += checksum::at(
         (query.name_len + body_len) & 1 != 0,

@@ -12,8 +12,8 @@ pub const QNAME: usize = DNS + 12;
 pub const QUERY_MAX: usize = 512;
 /// Words of a name of 255 octets.
 pub const NAME_WORDS: usize = 32;
-/// Octets for SOA and OPT, 65 at most, and whole words to write them by.
-pub const TAIL: usize = 80;
+/// Octets for SOA and OPT, 65 at most: as many as a mask of 127 and a word behind it reach.
+pub const TAIL: usize = 136;
 
 const PAD: usize = crate::zone::WORDS;
 

@@ -73,10 +73,11 @@ impl Zone {
         let kept = &name[name.len().saturating_sub(SUFFIX)..];
         octets[SUFFIX - kept.len()..].copy_from_slice(kept);
         ones[SUFFIX - kept.len()..].fill(0xff);
-        let words = |octets: &[u8; SUFFIX]| {
-            core::array::from_fn(|i| bound::read::<u64, { SUFFIX - 8 }, SUFFIX>(octets, i * 8))
+        let words = |octets: [u8; SUFFIX]| {
+            let (words, _) = octets.as_chunks::<8>();
+            core::array::from_fn(|i| u64::from_ne_bytes(words[i]))
         };
-        let (suffix, mask) = (words(&octets), words(&ones));
+        let (suffix, mask) = (words(octets), words(ones));
         let len = name.len() as u32;
         Self {
             suffix,
@@ -127,5 +128,57 @@ impl Zones {
             }
         }
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use super::*;
+    use crate::scratch::DNS;
+
+    fn found(zone: &[u8], name: &[u8]) -> bool {
+        let mut scratch = std::boxed::Box::new(Scratch::ZERO);
+        let question = [&[0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0], name, &[0, 1, 0, 1]].concat();
+        scratch.front[DNS..DNS + question.len()].copy_from_slice(&question);
+        let seed = crate::fold::Seed {
+            start: 1,
+            factor: 3,
+        };
+        let query = crate::query::parse(&mut scratch, question.len(), seed).unwrap();
+        assert_eq!(query.name_len, name.len());
+        let mut zones = Zones {
+            zone: [Zone::EMPTY; ZONES],
+        };
+        zones.zone[0] = Zone {
+            flags: flag::USED,
+            ..Zone::new(zone)
+        };
+        zones.find(&scratch, query.name_len).is_some()
+    }
+
+    #[test]
+    fn a_zone_is_found_by_all_its_octets() {
+        let zone = b"\x07special\x07default\x03svc\x07cluster\x05local\0";
+        assert!(found(zone, zone));
+        assert!(found(
+            zone,
+            b"\x01x\x07special\x07default\x03svc\x07cluster\x05local\0"
+        ));
+        assert!(!found(
+            zone,
+            b"\x0anotspecial\x07default\x03svc\x07cluster\x05local\0"
+        ));
+        assert!(!found(zone, b"\x07default\x03svc\x07cluster\x05local\0"));
+        assert!(found(b"\0", zone));
+        assert!(found(b"\0", b"\0"));
+        for cut in 0..zone.len() - 1 {
+            let mut other = zone.to_vec();
+            other[cut] ^= 0x40;
+            if other[cut] != 0 {
+                assert!(!found(zone, &other), "octet {cut}");
+            }
+        }
     }
 }

@@ -42,7 +42,7 @@ pub async fn run(
                 let oldest = batch.iter().filter_map(arrival).min();
                 let is_listed = {
                     let mut cluster = cluster.write();
-                    let changed = cluster.take(batch.drain(..));
+                    let changed = cluster.take(batch.drain(..), Instant::now());
                     if let Some(oldest) = oldest && changed.names > 0 {
                         written(oldest.elapsed());
                     }
@@ -53,7 +53,7 @@ pub async fn run(
                     progress.batches += 1;
                 });
             }
-            _ = clock.tick() => cluster.write().tick(),
+            _ = clock.tick() => cluster.write().tick(Instant::now()),
         }
     }
 }

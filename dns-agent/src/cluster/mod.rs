@@ -40,6 +40,8 @@ pub struct Cluster {
     /// Names that could not be held: their zones are not whole.
     missing: BTreeSet<Name>,
     serial: u32,
+    /// When the last event or tick came: the clock is the caller's.
+    now: Instant,
     /// What was last said about `missing`, so that it is said once.
     said: Option<String>,
 }
@@ -63,7 +65,8 @@ impl Cluster {
             listed: BTreeSet::new(),
             broken: BTreeMap::new(),
             missing: BTreeSet::new(),
-            serial: now(),
+            serial: seconds_since_1970(),
+            now: Instant::now(),
             said: None,
         }
     }
@@ -93,16 +96,15 @@ impl Cluster {
     }
 
     /// Takes events in; the names they touch are written once.
-    pub fn take(&mut self, events: impl IntoIterator<Item = Event>) -> Changed {
+    pub fn take(&mut self, events: impl IntoIterator<Item = Event>, now: Instant) -> Changed {
+        self.now = now;
         let mut names = BTreeSet::new();
         let before = self.is_complete();
         for event in events {
             match event {
                 Event::Change(verb, _) => self.apply(verb, &mut names),
                 Event::Broken(kind) => {
-                    self.broken
-                        .entry(kind.plural())
-                        .or_insert_with(Instant::now);
+                    self.broken.entry(kind.plural()).or_insert(now);
                 }
                 Event::Restored(kind) => {
                     self.broken.remove(kind.plural());
@@ -111,7 +113,7 @@ impl Cluster {
         }
         let changed = self.write(names);
         if changed.names > 0 {
-            self.serial = now();
+            self.serial = seconds_since_1970();
             for slot in self.cuts.served() {
                 self.held.set_serial(slot, self.serial);
             }
@@ -124,7 +126,8 @@ impl Cluster {
 
     /// Looks at the clock: withdraws denials where a watch has been broken for too long, and gives
     /// them back. To be called every second.
-    pub fn tick(&mut self) {
+    pub fn tick(&mut self, now: Instant) {
+        self.now = now;
         let retry = std::mem::take(&mut self.missing);
         if !retry.is_empty() {
             self.write(retry);
@@ -297,14 +300,17 @@ impl Cluster {
             && self
                 .broken
                 .values()
-                .all(|since| since.elapsed() < BROKEN_PATIENCE)
+                .all(|&since| self.now.duration_since(since) < BROKEN_PATIENCE)
     }
 }
 
-fn now() -> u32 {
+fn seconds_since_1970() -> u32 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| {
             u32::try_from(since.as_secs()).unwrap_or(u32::MAX)
         })
 }
+
+#[cfg(test)]
+mod tests;

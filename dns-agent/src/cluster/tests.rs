@@ -1,0 +1,277 @@
+use std::collections::HashSet;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use dns_ebpf::fold::Seed;
+use dns_ebpf::outcome::Outcome;
+use dns_ebpf::query;
+use dns_ebpf::respond::respond;
+use dns_ebpf::scratch::{DNS, Scratch};
+
+use super::Cluster;
+use crate::corefile::Config;
+use crate::k8s::object::{Kind, Object, ObjectKey, Port, Protocol, Service, ServiceKind};
+use crate::k8s::{Event, Verb};
+use crate::map::held::Held;
+use crate::record::Name;
+
+const COREFILE: &str = "
+.:53 {
+    kubernetes cluster.local in-addr.arpa {
+        pods insecure
+        fallthrough in-addr.arpa
+    }
+    forward . 192.0.2.1
+}
+special.default.svc.cluster.local:53 {
+    forward . 192.0.2.2
+}
+";
+
+/// A cluster with a clock of its own.
+struct Bench {
+    cluster: Cluster,
+    now: Instant,
+}
+
+impl Bench {
+    fn new(corefile: &str, ceiling: u32) -> Self {
+        let held = Held::heap(
+            Seed {
+                start: 7,
+                factor: 0x9e37_79b9_7f4a_7c15,
+            },
+            ceiling,
+        );
+        let mut cluster = Cluster::new(held, ObjectKey::new("kube-system", "kube-dns"));
+        cluster.configure(&config(corefile), &[]);
+        Self {
+            cluster,
+            now: Instant::now(),
+        }
+    }
+
+    /// Everything listed: namespace `default` with the Service `web`.
+    fn listed() -> Self {
+        let mut bench = Self::new(COREFILE, 1000);
+        bench.list();
+        bench
+    }
+
+    fn list(&mut self) {
+        let namespace = Object::Namespace(ObjectKey::new("", "default"));
+        self.take([
+            change(Verb::Apply(namespace)),
+            change(Verb::Apply(service("web", [10, 96, 0, 7]))),
+            reset(Kind::Namespace, &[ObjectKey::new("", "default")]),
+            reset(Kind::Service, &[ObjectKey::new("default", "web")]),
+            reset(Kind::EndpointSlice, &[]),
+        ]);
+    }
+
+    fn take(&mut self, events: impl IntoIterator<Item = Event>) -> usize {
+        self.cluster.take(events, self.now).names
+    }
+
+    fn wait(&mut self, seconds: u64) {
+        self.now += Duration::from_secs(seconds);
+        self.cluster.tick(self.now);
+    }
+
+    /// What the programs would do with a question for A.
+    fn ask(&self, name: &str) -> Outcome {
+        let mut message = vec![0, 9, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+        message.extend(Name::parse(name).unwrap().wire());
+        message.extend([0, 1, 0, 1]);
+        let mut scratch = Box::new(Scratch::ZERO);
+        scratch.front[DNS..DNS + message.len()].copy_from_slice(&message);
+        let held = self.cluster.held();
+        let query = query::parse(&mut scratch, message.len(), held.seed()).unwrap();
+        match respond(&mut scratch, &query, held) {
+            Ok(reply) => reply.outcome,
+            Err(outcome) => outcome,
+        }
+    }
+}
+
+fn config(corefile: &str) -> Config {
+    Config::parse(corefile, Path::new("Corefile")).unwrap()
+}
+
+fn change(verb: Verb) -> Event {
+    Event::Change(verb, Instant::now())
+}
+
+fn reset(kind: Kind, keys: &[ObjectKey]) -> Event {
+    change(Verb::Reset(
+        kind,
+        keys.iter().cloned().collect::<HashSet<_>>(),
+    ))
+}
+
+fn service(name: &str, ip: [u8; 4]) -> Object {
+    Object::Service(Service {
+        key: ObjectKey::new("default", name),
+        kind: ServiceKind::ClusterIp(vec![ip.into()]),
+        ports: vec![Port {
+            name: "http".into(),
+            protocol: Protocol::Tcp,
+            number: 80,
+        }],
+    })
+}
+
+const WEB: &str = "web.default.svc.cluster.local";
+const NONE: &str = "none.default.svc.cluster.local";
+
+#[test]
+fn nothing_is_denied_before_every_kind_was_listed() {
+    let mut bench = Bench::new(COREFILE, 1000);
+    assert_eq!(bench.ask(NONE), Outcome::Incomplete);
+    bench.take([change(Verb::Apply(Object::Namespace(ObjectKey::new(
+        "", "default",
+    ))))]);
+    bench.take([change(Verb::Apply(service("web", [10, 96, 0, 7])))]);
+    assert_eq!(bench.ask(WEB), Outcome::Answer);
+    bench.take([reset(Kind::Service, &[ObjectKey::new("default", "web")])]);
+    bench.take([reset(Kind::Namespace, &[ObjectKey::new("", "default")])]);
+    assert_eq!(bench.ask(NONE), Outcome::Incomplete);
+    bench.take([reset(Kind::EndpointSlice, &[])]);
+    assert_eq!(bench.ask(NONE), Outcome::NxDomain);
+    assert_eq!(bench.ask(WEB), Outcome::Answer);
+}
+
+#[test]
+fn a_watch_broken_for_a_minute_withdraws_denials_but_not_answers() {
+    let mut bench = Bench::listed();
+    bench.take([Event::Broken(Kind::Service)]);
+    bench.wait(59);
+    assert_eq!(bench.ask(NONE), Outcome::NxDomain);
+    bench.wait(2);
+    assert_eq!(bench.ask(NONE), Outcome::Incomplete);
+    assert_eq!(bench.ask("default.svc.cluster.local"), Outcome::Incomplete);
+    assert_eq!(bench.ask(WEB), Outcome::Answer);
+    bench.take([Event::Restored(Kind::Service)]);
+    assert_eq!(bench.ask(NONE), Outcome::NxDomain);
+}
+
+#[test]
+fn names_of_other_server_blocks_and_of_rules_pass() {
+    let bench = Bench::listed();
+    assert_eq!(
+        bench.ask("special.default.svc.cluster.local"),
+        Outcome::OtherServer
+    );
+    assert_eq!(
+        bench.ask("x.special.default.svc.cluster.local"),
+        Outcome::OtherServer
+    );
+    assert_eq!(
+        bench.ask("notspecial.default.svc.cluster.local"),
+        Outcome::NxDomain
+    );
+    assert_eq!(
+        bench.ask("10-0-0-1.default.pod.cluster.local"),
+        Outcome::PodName
+    );
+    assert_eq!(bench.ask("7.0.96.10.in-addr.arpa"), Outcome::NoData);
+    assert_eq!(bench.ask("8.0.96.10.in-addr.arpa"), Outcome::Fallthrough);
+    assert_eq!(bench.ask("www.example.com"), Outcome::OtherServer);
+}
+
+#[test]
+fn a_service_of_another_blocks_name_is_not_held() {
+    let mut bench = Bench::listed();
+    bench.take([change(Verb::Apply(service("special", [10, 96, 0, 8])))]);
+    assert_eq!(
+        bench.ask("special.default.svc.cluster.local"),
+        Outcome::OtherServer
+    );
+}
+
+#[test]
+fn a_label_that_looks_like_the_zone_is_not_the_zone() {
+    let mut bench = Bench::listed();
+    bench.wait(1);
+    let mut message = vec![0, 9, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+    // One label that ends in the octets of `cluster.local`'s first label and its length.
+    message.extend(b"\x0ax\x07cluster1\x05local\0");
+    message.extend(b"\0\x01\0\x01");
+    let mut scratch = Box::new(Scratch::ZERO);
+    scratch.front[DNS..DNS + message.len()].copy_from_slice(&message);
+    let held = bench.cluster.held();
+    let query = query::parse(&mut scratch, message.len(), held.seed()).unwrap();
+    assert_eq!(
+        respond(&mut scratch, &query, held).unwrap_err(),
+        Outcome::OtherServer
+    );
+
+    let mut message = vec![0, 9, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+    message.extend(b"\x0fx\x07cluster\x05local\0");
+    message.extend(b"\0\x01\0\x01");
+    scratch.front[DNS..DNS + message.len()].copy_from_slice(&message);
+    let query = query::parse(&mut scratch, message.len(), held.seed()).unwrap();
+    assert_eq!(
+        respond(&mut scratch, &query, held).unwrap_err(),
+        Outcome::Labels
+    );
+}
+
+#[test]
+fn a_full_map_denies_nothing_and_recovers() {
+    let mut bench = Bench::new(COREFILE, 40);
+    bench.list();
+    assert_eq!(bench.ask(NONE), Outcome::NxDomain);
+    for i in 0..20 {
+        bench.take([change(Verb::Apply(service(
+            &format!("s{i}"),
+            [10, 96, 1, i],
+        )))]);
+    }
+    assert!(bench.cluster.missing() > 0);
+    assert_eq!(bench.ask(WEB), Outcome::Answer);
+    assert_eq!(bench.ask(NONE), Outcome::Incomplete);
+    for i in 0..20 {
+        let key = ObjectKey::new("default", &format!("s{i}"));
+        bench.take([change(Verb::Delete(Kind::Service, key))]);
+    }
+    bench.wait(1);
+    assert_eq!(bench.cluster.missing(), 0);
+    assert_eq!(bench.ask(NONE), Outcome::NxDomain);
+}
+
+#[test]
+fn a_change_writes_only_what_it_changes() {
+    let mut bench = Bench::listed();
+    assert_eq!(
+        bench.take([change(Verb::Apply(service("web", [10, 96, 0, 7])))]),
+        0
+    );
+    // The name itself, `_http._tcp` below it, and two PTR owners; `_tcp` stays what it was.
+    let changed = bench.take([change(Verb::Apply(service("web", [10, 96, 0, 9])))]);
+    assert!((4..=5).contains(&changed), "{changed} names");
+    assert_eq!(bench.ask("7.0.96.10.in-addr.arpa"), Outcome::Fallthrough);
+    assert_eq!(bench.ask("9.0.96.10.in-addr.arpa"), Outcome::NoData);
+}
+
+#[test]
+fn a_reload_changes_what_it_says_and_keeps_the_rest() {
+    let mut bench = Bench::listed();
+    let before = Arc::clone(&bench.cluster.configure(&config(COREFILE), &[])[0]);
+    assert_eq!(before.view.options().ttl, 5);
+    assert_eq!(bench.ask(WEB), Outcome::Answer);
+    let other = COREFILE.replace("cluster.local in-addr.arpa", "cluster.example");
+    let other = other.replace("fallthrough in-addr.arpa", "");
+    bench.cluster.configure(&config(&other), &[]);
+    assert_eq!(bench.ask(WEB), Outcome::OtherServer);
+    assert_eq!(
+        bench.ask("web.default.svc.cluster.example"),
+        Outcome::Answer
+    );
+    assert_eq!(
+        bench.ask("none.default.svc.cluster.example"),
+        Outcome::NxDomain
+    );
+    assert_eq!(bench.ask("7.0.96.10.in-addr.arpa"), Outcome::OtherServer);
+}
