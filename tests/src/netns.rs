@@ -171,6 +171,34 @@ impl Drop for TempFile {
     }
 }
 
+/// A new directory, removed with all that is in it when this is dropped.
+#[derive(Debug)]
+pub struct TempDirectory {
+    path: PathBuf,
+}
+
+impl TempDirectory {
+    /// Makes it below the temporary directory.
+    pub fn new() -> Result<Self> {
+        let directory = Self {
+            path: env::temp_dir().join(unique_name()),
+        };
+        fs::create_dir(&directory.path)?;
+        Ok(directory)
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for TempDirectory {
+    fn drop(&mut self) {
+        let _gone_already = fs::remove_dir_all(&self.path);
+    }
+}
+
 /// Runs a program; what it printed, or an error with all of its output.
 pub fn run(program: &str, args: &[&str]) -> Result<String> {
     let output = Command::new(program)

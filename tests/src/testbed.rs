@@ -28,7 +28,50 @@ pub struct Testbed {
 impl Testbed {
     /// Makes the node, `pods` pods routed to it (at most 256), and the client.
     pub fn routed(pods: u8) -> Result<Self> {
-        let mut testbed = Self {
+        let mut testbed = Self::without_pods()?;
+        for i in 0..pods {
+            let pod = testbed.routed_pod(i)?;
+            testbed.pods.push(pod);
+        }
+        Ok(testbed)
+    }
+
+    /// The same with the pods behind one bridge, `bridge0`: they are pods of one network, that of
+    /// pod 0, and the bridge has its gateway's addresses.
+    pub fn bridged(pods: u8) -> Result<Self> {
+        let mut testbed = Self::without_pods()?;
+        let node = &testbed.node;
+        node.ip("link add bridge0 type bridge")?;
+        let gateway = [node_address_v4(0), node_address_v6(0)];
+        address((node, "bridge0"), gateway)?;
+        node.ip("link set bridge0 up")?;
+        for i in 0..pods {
+            let (pod, port) = (Netns::new()?, format!("veth{i}"));
+            veth((node, &port), (&pod, "eth0"))?;
+            node.ip(&format!("link set {port} master bridge0"))?;
+            let host = i + 2;
+            let v6 = Ipv6Addr::new(0xfd00, 0x244, 0, 0, 0, 0, 0, host.into());
+            address((&pod, "eth0"), [[10, 244, 0, host].into(), v6.into()])?;
+            default_routes(&pod, gateway)?;
+            testbed.pods.push(pod);
+        }
+        Ok(testbed)
+    }
+
+    /// Makes the pod of a number that no pod has yet, routed to the node.
+    pub fn routed_pod(&self, number: u8) -> Result<Netns> {
+        let pod = Netns::new()?;
+        let near = [node_address_v4(number), node_address_v6(number)];
+        let far = [pod_address_v4(number), pod_address_v6(number)];
+        connect(
+            (&self.node, &format!("veth{number}"), near),
+            (&pod, "eth0", far),
+        )?;
+        Ok(pod)
+    }
+
+    fn without_pods() -> Result<Self> {
+        let testbed = Self {
             node: Netns::new()?,
             pods: Vec::new(),
             client: Netns::new()?,
@@ -36,16 +79,6 @@ impl Testbed {
         let node = &testbed.node;
         node.sysctl("net/ipv4/ip_forward", "1")?;
         node.sysctl("net/ipv6/conf/all/forwarding", "1")?;
-        for i in 0..pods {
-            let pod = Netns::new()?;
-            let veth = format!("veth{i}");
-            let near = [node_address_v4(i), node_address_v6(i)];
-            connect(
-                (node, &veth, near),
-                (&pod, "eth0", [pod_address_v4(i), pod_address_v6(i)]),
-            )?;
-            testbed.pods.push(pod);
-        }
         let near = [IpAddr::from([192, 0, 2, 1]), outside_v6(1)];
         let far = [IpAddr::from([192, 0, 2, 2]), outside_v6(2)];
         connect((node, "nic0", near), (&testbed.client, "eth0", far))?;
@@ -80,21 +113,30 @@ fn outside_v6(host: u16) -> IpAddr {
 /// Joins two namespaces: addresses on both ends, and the far end's default routes to the near one.
 fn connect(near: (&Netns, &str, [IpAddr; 2]), far: (&Netns, &str, [IpAddr; 2])) -> Result<()> {
     veth((near.0, near.1), (far.0, far.1))?;
-    for (netns, interface, addresses) in [near, far] {
-        for address in addresses {
-            // Without duplicate address detection, which would hold an IPv6 address for a second.
-            let (length, flag) = if address.is_ipv4() {
-                (24, "")
-            } else {
-                (64, "nodad")
-            };
-            netns.ip(&format!(
-                "addr add {address}/{length} dev {interface} {flag}"
-            ))?;
-        }
+    address((near.0, near.1), near.2)?;
+    address((far.0, far.1), far.2)?;
+    default_routes(far.0, near.2)
+}
+
+/// Gives an interface its addresses, each in a network of its own size.
+fn address((netns, interface): (&Netns, &str), addresses: [IpAddr; 2]) -> Result<()> {
+    for address in addresses {
+        // Without duplicate address detection, which would hold an IPv6 address for a second.
+        let (length, flag) = if address.is_ipv4() {
+            (24, "")
+        } else {
+            (64, "nodad")
+        };
+        netns.ip(&format!(
+            "addr add {address}/{length} dev {interface} {flag}"
+        ))?;
     }
-    for address in near.2 {
-        far.0.ip(&format!("route add default via {address}"))?;
+    Ok(())
+}
+
+fn default_routes(netns: &Netns, gateways: [IpAddr; 2]) -> Result<()> {
+    for gateway in gateways {
+        netns.ip(&format!("route add default via {gateway}"))?;
     }
     Ok(())
 }

@@ -1,3 +1,5 @@
+//! What is answered and what is denied while lists, watches, room and Corefiles come and go.
+
 use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;

@@ -8,6 +8,9 @@ use thiserror::Error;
 /// The programs of `dns-ebpf`; empty in a build without bpf-linker.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/kerndns-bpf"));
 
+/// A loaded object: programs and maps.
+pub type Object = Ebpf;
+
 /// Why the programs could not be loaded.
 #[derive(Debug, Error)]
 pub enum LoadError {

@@ -14,7 +14,8 @@ pub mod settings;
 mod shared;
 pub mod zones;
 
-use aya::maps::MapError;
+use aya::Ebpf;
+use aya::maps::{Map, MapData, MapError};
 use thiserror::Error;
 
 /// Why a map could not be changed.
@@ -62,5 +63,18 @@ impl MapFault {
             map,
             source: Box::new(source),
         }
+    }
+}
+
+/// Takes a map out of a loaded object.
+pub fn take(object: &mut Ebpf, name: &'static str) -> Result<Map, MapFault> {
+    object.take_map(name).ok_or(MapFault::Missing(name))
+}
+
+/// Takes an array out of a loaded object, to share its memory.
+pub fn take_array(object: &mut Ebpf, name: &'static str) -> Result<MapData, MapFault> {
+    match take(object, name)? {
+        Map::Array(data) => Ok(data),
+        _ => Err(MapFault::Missing(name)),
     }
 }

@@ -6,6 +6,7 @@
 //! looking for that something rather than by counting.
 
 use std::collections::BTreeSet;
+use std::iter;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
@@ -34,18 +35,32 @@ pub struct View {
 }
 
 /// The answer to a pod name, which is a rule and not a record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PodAnswer {
     /// The address that the name spells.
     pub address: IpAddr,
+    /// The pod's own name, where labels to its left were ignored.
+    pub virtual_host_of: Option<Name>,
     /// Seconds.
     pub ttl: u32,
 }
 
 impl From<PodAnswer> for Node {
-    /// One A or AAAA record; every other type is NODATA.
+    /// One A or AAAA record. A virtual host also has an SRV record that leads to its pod, port 0, as CoreDNS
+    /// has it; every other type is NODATA.
     fn from(answer: PodAnswer) -> Self {
-        address_node(BTreeSet::from([answer.address]), answer.ttl)
+        let mut node = address_node(BTreeSet::from([answer.address]), answer.ttl);
+        node.rrsets
+            .extend(answer.virtual_host_of.map(|target| RRset {
+                ttl: answer.ttl,
+                additional: vec![(target.clone(), address_rdata(answer.address))],
+                rdata: vec![Rdata::Srv {
+                    weight: 100,
+                    port: 0,
+                    target,
+                }],
+            }));
+        node
     }
 }
 
@@ -94,8 +109,12 @@ impl View {
         if self.options.pods != Pods::Insecure || !self.exposes(index, namespace) {
             return None;
         }
+        let address = pod_address(pod)?;
+        let ignored = pod.len() - 1;
+        let own_name = iter::successors(Some(name.clone()), Name::parent).nth(ignored);
         Some(PodAnswer {
-            address: pod_address(pod)?,
+            address,
+            virtual_host_of: own_name.filter(|_| ignored > 0),
             ttl: self.options.ttl,
         })
     }

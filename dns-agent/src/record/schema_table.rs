@@ -418,6 +418,14 @@ fn pod_names() {
             ("1-2-3-4.a.pod.cluster.local", "SRV", NODATA),
             ("fd00--7.a.pod.cluster.local", "AAAA", &["AAAA fd00::7"]),
             ("x.1-2-3-4.a.pod.cluster.local", "A", &["A 1.2.3.4"]),
+            (
+                "y.x.1-2-3-4.a.pod.cluster.local",
+                "SRV",
+                &[
+                    "SRV 0 100 0 1-2-3-4.a.pod.cluster.local.",
+                    "+ 1-2-3-4.a.pod.cluster.local. A 1.2.3.4",
+                ],
+            ),
             ("z.y.x.1-2-3-4.a.pod.cluster.local", "A", NXDOMAIN),
             ("1-2-3-4.none.pod.cluster.local", "A", NXDOMAIN),
             ("web-0.a.pod.cluster.local", "A", NXDOMAIN),

@@ -7,14 +7,12 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use aya::Ebpf;
-use aya::maps::{Map, MapData};
 use dns_ebpf::fold::Seed;
 
 use crate::kernel::attach::Programs;
 use crate::kernel::capabilities;
 use crate::kernel::log::KernelLog;
-use crate::kernel::object::{self, Constants};
+use crate::kernel::object::{self, Constants, Object};
 use crate::map::arena::{ARENA, Arena};
 use crate::map::destinations::{DESTINATIONS, Destinations};
 use crate::map::held::Held;
@@ -22,7 +20,7 @@ use crate::map::names::{NAMES, Names};
 use crate::map::outcomes::{OUTCOMES, Outcomes};
 use crate::map::settings::{SETTINGS, SettingsMap};
 use crate::map::zones::{ZONES, ZonesMap};
-use crate::map::{MapFault, pin};
+use crate::map::{pin, take, take_array};
 
 /// How often the deadline is moved on.
 const HEARTBEAT: Duration = Duration::from_secs(1);
@@ -30,7 +28,7 @@ const HEARTBEAT: Duration = Duration::from_secs(1);
 /// Loaded programs and the maps that are not in [`Held`].
 pub(super) struct Datapath {
     /// Keeps the programs loaded.
-    pub(super) ebpf: Ebpf,
+    pub(super) ebpf: Object,
     pub(super) destinations: Destinations,
     pub(super) outcomes: Option<Outcomes>,
     settings: Arc<SettingsMap>,
@@ -54,12 +52,12 @@ impl Datapath {
         let pins = pin::prepare(bpffs)?;
         let mut ebpf = object::load(constants)?;
         pins.pin(&ebpf)?;
-        let settings = Arc::new(SettingsMap::kernel(&array(&mut ebpf, SETTINGS)?)?);
+        let settings = Arc::new(SettingsMap::kernel(&take_array(&mut ebpf, SETTINGS)?)?);
         let held = Held::new(
             constants.seed,
             Names::kernel(take(&mut ebpf, NAMES)?, constants.names)?,
             Arena::kernel(take(&mut ebpf, ARENA)?)?,
-            ZonesMap::kernel(&array(&mut ebpf, ZONES)?)?,
+            ZonesMap::kernel(&take_array(&mut ebpf, ZONES)?)?,
             Arc::clone(&settings),
         );
         let destinations = Destinations::kernel(take(&mut ebpf, DESTINATIONS)?)?;
@@ -117,17 +115,6 @@ fn heartbeat(settings: Arc<SettingsMap>, alive: Arc<AtomicBool>) -> std::io::Res
         .name("heartbeat".into())
         .spawn(beat)?;
     Ok(())
-}
-
-fn take(ebpf: &mut Ebpf, name: &'static str) -> Result<Map, MapFault> {
-    ebpf.take_map(name).ok_or(MapFault::Missing(name))
-}
-
-fn array(ebpf: &mut Ebpf, name: &'static str) -> Result<MapData, MapFault> {
-    match take(ebpf, name)? {
-        Map::Array(data) => Ok(data),
-        _ => Err(MapFault::Missing(name)),
-    }
 }
 
 /// The Corefile to read: `None` is the built-in one.

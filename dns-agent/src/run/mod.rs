@@ -19,7 +19,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
-use crate::cli::{KernelMode, RunArgs, Source};
+use crate::cli::{KernelLog, KernelMode, RunArgs, Source};
 use crate::cluster::Cluster;
 use crate::cluster::control::{self, Progress};
 use crate::corefile::Config;

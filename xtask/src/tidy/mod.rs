@@ -1,9 +1,10 @@
 //! What rustc and clippy do not hold, held by tests: which module may import which, how long a file
-//! may be, that each says what it is, and that the papers' links lead somewhere.
+//! may be, that each says what it is, and that the papers name only what is there.
 
 mod files;
 mod imports;
 mod papers;
+mod source;
 
 use std::fs;
 use std::path::{Path, PathBuf};
