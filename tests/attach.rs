@@ -15,7 +15,8 @@ use dns_agent::kernel::tc::TcMode;
 use dns_agent::kernel::xdp::XdpMode;
 use dns_ebpf::fold::Seed;
 use kerndns_tests::attacher::{RunningAttacher, block_on, eventually, plan};
-use kerndns_tests::netns::{BpfFs, Netns, TempFile, veth};
+use kerndns_tests::netns::BpfFs;
+use kerndns_tests::netns::{Netns, TempFile, veth};
 use kerndns_tests::programs::{classifier, tcx};
 
 /// A node with `veth0` to a pod.

@@ -73,7 +73,7 @@ impl Loaded {
     /// Objects come or change.
     pub fn apply(&mut self, objects: &[Object]) {
         let apply = |object: &Object| Event::Change(Verb::Apply(object.clone()), Instant::now());
-        self.cluster.take(objects.iter().map(apply));
+        self.cluster.take(objects.iter().map(apply), Instant::now());
     }
 
     /// The full list of each kind has ended.
@@ -83,7 +83,7 @@ impl Loaded {
             let keys = of_kind.map(|object| object.key().clone()).collect();
             Event::Change(Verb::Reset(kind, keys), Instant::now())
         };
-        self.cluster.take(Kind::ALL.map(reset));
+        self.cluster.take(Kind::ALL.map(reset), Instant::now());
     }
 
     /// Every name that the Corefile's zones have.
