@@ -31,7 +31,7 @@ pub struct Frame {
 impl Capture {
     /// Takes frames from now on.
     pub fn open(netns: &Netns) -> Result<Self> {
-        let protocol = i32::from((libc::ETH_P_ALL as u16).to_be());
+        let protocol = i32::from(u16::try_from(libc::ETH_P_ALL)?.to_be());
         let kind = libc::SOCK_RAW | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
         let opened = netns.enter(|| {
             // SAFETY: no pointers are passed.
@@ -111,6 +111,7 @@ impl Capture {
         let header = unsafe { libc::CMSG_FIRSTHDR(&raw const message).as_ref() };
         let told = header.filter(|header| header.cmsg_type == libc::PACKET_AUXDATA);
         let tag = told.and_then(|header| {
+            #[expect(clippy::cast_ptr_alignment, reason = "read unaligned")]
             // SAFETY: this is what a control message of this type holds.
             let data = unsafe {
                 let data = libc::CMSG_DATA(header).cast::<libc::tpacket_auxdata>();
