@@ -34,7 +34,10 @@ fn a_port_in_use_is_named() -> Result<()> {
     let node = &site.testbed.node;
     let _taken = node.enter(|| UdpSocket::bind((SERVICE_V4, 53)))?;
     let agent = site.launch(&["--listen", "10.96.0.10:53"])?;
-    refuses(agent, &["10.96.0.10:53", "in use"])?;
+    refuses(
+        agent,
+        &["10.96.0.10:53 (UDP)", "another process", "--listen"],
+    )?;
     assert!(site.pinned().is_empty(), "{:?}", site.pinned());
     Ok(())
 }

@@ -22,7 +22,8 @@ fn an_observing_kernel_counts_and_leaves_the_answer_to_what_is_behind() -> Resul
     for (name, outcome) in [(WEB.0, "answer"), ("no.cluster.local.", "nxdomain")] {
         let response = pod.udp(name, RecordType::A)?;
         assert_eq!(answers(&response), [BEHIND.to_string()]);
-        assert_eq!(agent.outcome("tc", outcome)?, 1);
+        let outcomes = agent.outcomes();
+        assert_eq!(agent.outcome("tc", outcome)?, 1, "{outcomes:?}");
     }
     Ok(())
 }
@@ -43,7 +44,7 @@ fn an_observing_kernel_leaves_the_answer_to_the_agent() -> Result<()> {
     let pod = Resolver::new(&site.testbed.pods[0], SERVICE_V4);
     assert_eq!(answers(&pod.udp(WEB.0, RecordType::A)?), [WEB.1]);
     assert_eq!(agent.outcome("tc", "answer")?, 1);
-    let sent = "kerndns_responses_total{protocol=\"udp\",rcode=\"NOERROR\"}";
+    let sent = "kerndns_responses_total{transport=\"udp\",rcode=\"NOERROR\"}";
     assert_eq!(agent.metric(sent)?, 1);
     Ok(())
 }

@@ -85,12 +85,9 @@ fn what_the_kernel_passes_is_answered_by_the_agent() -> Result<()> {
 
     let response = pod.udp("www.example.com.", RecordType::A)?;
     assert_eq!(answers(&response), [outside.to_string()]);
-    assert_eq!(
-        agent.outcome("tc", "out_of_zone")?,
-        1,
-        "{:?}",
-        agent.outcomes()
-    );
+    // The root zone is in the Corefile, but nothing of it is held.
+    let passed = agent.outcome("tc", "out_of_zone")? + agent.outcome("tc", "other_server")?;
+    assert_eq!(passed, 1, "{:?}", agent.outcomes());
 
     let response = pod.udp(WIDE, RecordType::A)?;
     assert!(response.metadata.truncation);

@@ -1,11 +1,10 @@
 //! What arrives at the interfaces of a namespace, as frames; and whether the checksums of a response
 //! in one are right (RFC 1071, RFC 768, RFC 8200 8.1).
 
-use std::fs::File;
-use std::io::{self, Read as _};
-use std::os::fd::{FromRawFd as _, OwnedFd};
-use std::thread;
+use std::ffi::c_int;
+use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
 use std::time::{Duration, Instant};
+use std::{io, mem, thread};
 
 use anyhow::{Context as _, Result, bail, ensure};
 
@@ -17,13 +16,22 @@ const UDP: u8 = 17;
 /// A packet socket (packet(7)) on every interface of one namespace.
 #[derive(Debug)]
 pub struct Capture {
-    socket: File,
+    socket: OwnedFd,
+}
+
+/// A received frame.
+#[derive(Debug)]
+pub struct Frame {
+    /// The TCI of its VLAN tag, which is not in `octets` any more.
+    pub tag: Option<u16>,
+    /// From the Ethernet header on.
+    pub octets: Vec<u8>,
 }
 
 impl Capture {
     /// Takes frames from now on.
     pub fn open(netns: &Netns) -> Result<Self> {
-        let protocol = i32::from((libc::ETH_P_ALL as u16).to_be());
+        let protocol = i32::from(u16::try_from(libc::ETH_P_ALL)?.to_be());
         let kind = libc::SOCK_RAW | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
         let opened = netns.enter(|| {
             // SAFETY: no pointers are passed.
@@ -34,29 +42,85 @@ impl Capture {
             // SAFETY: the kernel has just made this descriptor for us.
             Ok(unsafe { OwnedFd::from_raw_fd(fd) })
         });
-        Ok(Self {
-            socket: opened.context("a packet socket")?.into(),
-        })
+        let socket = opened.context("a packet socket")?;
+        // The kernel takes a tag out of the frame before we see it, and tells of it beside.
+        let on: c_int = 1;
+        // SAFETY: `on` lives, and its size is given.
+        let set = unsafe {
+            let (value, size) = ((&raw const on).cast(), size_of::<c_int>());
+            let (level, name) = (libc::SOL_PACKET, libc::PACKET_AUXDATA);
+            libc::setsockopt(socket.as_raw_fd(), level, name, value, size.try_into()?)
+        };
+        ensure!(set == 0, "no auxdata: {}", io::Error::last_os_error());
+        Ok(Self { socket })
+    }
+
+    /// Sends a frame out of the interface with this index.
+    pub fn send(&self, index: u32, frame: &[u8]) -> Result<()> {
+        // SAFETY: a `sockaddr_ll` is integers, for which zero is a value.
+        let mut to: libc::sockaddr_ll = unsafe { mem::zeroed() };
+        to.sll_family = libc::AF_PACKET.try_into()?;
+        to.sll_ifindex = index.try_into()?;
+        // SAFETY: both pointers are to values that live, with their sizes.
+        let sent = unsafe {
+            let (address, size) = ((&raw const to).cast(), size_of_val(&to).try_into()?);
+            let fd = self.socket.as_raw_fd();
+            libc::sendto(fd, frame.as_ptr().cast(), frame.len(), 0, address, size)
+        };
+        ensure!(sent >= 0, "sending: {}", io::Error::last_os_error());
+        Ok(())
     }
 
     /// Waits for the next frame with a datagram from port 53 and checks its checksums and TTL.
-    pub fn check_response(&mut self) -> Result<()> {
+    pub fn check_response(&mut self) -> Result<Frame> {
         let end = Instant::now() + Duration::from_secs(2);
-        let mut frame = [0; 2048];
         while Instant::now() < end {
-            match self.socket.read(&mut frame) {
-                Ok(length) => {
-                    if let Some(packet) = Packet::from_port_53(&frame[..length]) {
-                        return packet.check();
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    thread::sleep(Duration::from_millis(1));
-                }
-                Err(error) => return Err(error.into()),
+            let Some(frame) = self.receive()? else {
+                thread::sleep(Duration::from_millis(1));
+                continue;
+            };
+            if let Some(packet) = Packet::from_port_53(&frame.octets) {
+                packet.check()?;
+                return Ok(frame);
             }
         }
         bail!("no response was seen")
+    }
+
+    fn receive(&mut self) -> Result<Option<Frame>> {
+        let (mut octets, mut control) = ([0_u8; 2048], [0_u64; 16]);
+        let mut piece = libc::iovec {
+            iov_base: octets.as_mut_ptr().cast(),
+            iov_len: octets.len(),
+        };
+        // SAFETY: a `msghdr` is integers and pointers, for which zero is a value.
+        let mut message: libc::msghdr = unsafe { mem::zeroed() };
+        message.msg_iov = &raw mut piece;
+        message.msg_iovlen = 1;
+        message.msg_control = control.as_mut_ptr().cast();
+        message.msg_controllen = size_of_val(&control);
+        // SAFETY: all that `message` points to lives until the end of this function.
+        let length = unsafe { libc::recvmsg(self.socket.as_raw_fd(), &raw mut message, 0) };
+        if length < 0 {
+            return match io::Error::last_os_error() {
+                error if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+                error => Err(error.into()),
+            };
+        }
+        // SAFETY: as above, and the kernel has filled it in.
+        let header = unsafe { libc::CMSG_FIRSTHDR(&raw const message).as_ref() };
+        let told = header.filter(|header| header.cmsg_type == libc::PACKET_AUXDATA);
+        let tag = told.and_then(|header| {
+            #[expect(clippy::cast_ptr_alignment, reason = "read unaligned")]
+            // SAFETY: this is what a control message of this type holds.
+            let data = unsafe {
+                let data = libc::CMSG_DATA(header).cast::<libc::tpacket_auxdata>();
+                data.read_unaligned()
+            };
+            (data.tp_status & libc::TP_STATUS_VLAN_VALID != 0).then_some(data.tp_vlan_tci)
+        });
+        let octets = octets[..length.try_into()?].to_vec();
+        Ok(Some(Frame { tag, octets }))
     }
 }
 
@@ -114,8 +178,8 @@ impl<'a> Packet<'a> {
     }
 }
 
-/// The ones' complement sum; each part but the last has an even length.
-fn sum(parts: &[&[u8]]) -> u16 {
+/// The ones' complement sum of RFC 1071; each part but the last has an even length.
+pub fn sum(parts: &[&[u8]]) -> u16 {
     let words = parts.iter().flat_map(|part| part.chunks(2));
     let mut sum: u32 = words
         .map(|word| u32::from(word[0]) << 8 | u32::from(*word.get(1).unwrap_or(&0)))

@@ -129,7 +129,8 @@ impl Drop for Asking {
     }
 }
 
-fn query(name: &str, qtype: RecordType, size: Option<u16>) -> Result<Message> {
+/// A query with an ID of its own, and with an OPT record if it offers so many octets.
+pub fn query(name: &str, qtype: RecordType, size: Option<u16>) -> Result<Message> {
     static ID: AtomicU16 = AtomicU16::new(1);
     let id = ID.fetch_add(1, Ordering::Relaxed);
     let mut message = Message::new(id, MessageType::Query, OpCode::Query);

@@ -22,7 +22,9 @@ pub const UPSTREAM: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2));
 
 /// A name of the fixture, and its address.
 pub const WEB: (&str, &str) = ("web.prod.svc.cluster.local.", "10.96.0.20");
-/// A headless Service with sixty endpoints, 10.244.9.1 to .60: too large for 512 octets.
+/// A headless Service with eight endpoints: an answer of 128 octets more than the query.
+pub const EIGHT: &str = "eight.prod.svc.cluster.local.";
+/// One with sixty: too large for 512 octets.
 pub const WIDE: &str = "wide.prod.svc.cluster.local.";
 
 /// A testbed, with the files of the agent that will run on its node.
@@ -58,7 +60,8 @@ impl Site {
         node.ip(&format!("addr add {SERVICE_V6}/128 dev lo nodad"))?;
         fs::create_dir(site.manifests())?;
         site.write("cluster.yaml", include_str!("../fixtures/cluster.yaml"))?;
-        site.write("wide.yaml", &wide())?;
+        site.write("eight.yaml", &headless("eight", 8))?;
+        site.write("wide.yaml", &headless("wide", 60))?;
         site.corefile(&corefile("ttl 30", "1s"))?;
         Ok(site)
     }
@@ -170,22 +173,23 @@ spec:
     )
 }
 
-fn wide() -> String {
-    let endpoints: String = (1..=60)
+/// A headless Service in namespace `prod`, with endpoints from 10.244.9.1 on.
+fn headless(name: &str, endpoints: u8) -> String {
+    let endpoints: String = (1..=endpoints)
         .map(|host| format!("  - {{addresses: [10.244.9.{host}], conditions: {{ready: true}}}}\n"))
         .collect();
     format!(
         "apiVersion: v1
 kind: Service
-metadata: {{name: wide, namespace: prod}}
+metadata: {{name: {name}, namespace: prod}}
 spec: {{clusterIP: None, clusterIPs: [None], ports: [{{name: http, port: 80, protocol: TCP}}]}}
 ---
 apiVersion: discovery.k8s.io/v1
 kind: EndpointSlice
 metadata:
-  name: wide-1
+  name: {name}-1
   namespace: prod
-  labels: {{kubernetes.io/service-name: wide}}
+  labels: {{kubernetes.io/service-name: {name}}}
 addressType: IPv4
 ports: [{{name: http, port: 80, protocol: TCP}}]
 endpoints:

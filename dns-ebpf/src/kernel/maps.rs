@@ -41,19 +41,22 @@ static DESTINATIONS: HashMap<Destination, u32, 256, NO_PREALLOC> = HashMap::new(
 #[btf_map]
 static OUTCOMES: PerCpuArray<u64, { PER_HOOK * Hook::ALL.len() }> = PerCpuArray::new();
 
-/// One per hook: a datagram may meet both in one softirq, but never at once.
+/// One for both hooks: a datagram may meet both in one softirq, but one after the other.
 #[btf_map]
 static SCRATCH: PerCpuArray<Scratch, 1> = PerCpuArray::new();
 
+/// What a global holds until it is set at load: no value that a constant of the program has. LLVM lays equal
+/// constants into one place in `.rodata`, so that setting a global that is 0 would change every `&0`, too.
+const UNSET: u64 = 0x6b65_726e_646e_7321;
 /// The secret start of keys, set at load.
 #[unsafe(no_mangle)]
-static SEED_START: Global<u64> = Global::new(0);
+static SEED_START: Global<u64> = Global::new(UNSET);
 /// The secret factor of keys, set at load.
 #[unsafe(no_mangle)]
-static SEED_FACTOR: Global<u64> = Global::new(1);
+static SEED_FACTOR: Global<u64> = Global::new(UNSET + 2);
 /// 1: look and count, but pass everything. Set at load.
 #[unsafe(no_mangle)]
-static OBSERVE: Global<u32> = Global::new(0);
+static OBSERVE: Global<u32> = Global::new(UNSET as u32);
 
 /// What keys are made with.
 #[inline(always)]
