@@ -1,5 +1,5 @@
 //! What the programs answer: a whole frame in, a whole frame out, for each kind of record of the Kubernetes DNS
-//! specification 1.1.0 (BPF_PROG_TEST_RUN).
+//! specification 1.1.0 (`BPF_PROG_TEST_RUN`).
 
 use anyhow::{Context as _, Result, ensure};
 use dns_ebpf::outcome::{Hook, Outcome};

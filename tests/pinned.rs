@@ -1,9 +1,11 @@
 //! Maps of a loaded object, pinned, and what two other readers make of it: `kerndns dump`, and the agent's log.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
 use std::fs;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aya::maps::{Map, MapData};
@@ -23,7 +25,6 @@ use dns_agent::map::zones::{ZONES, ZonesMap};
 use dns_agent::record::{Name, Node, RRset, Rdata};
 use dns_ebpf::fold::Seed;
 use dns_ebpf::zone::{Zone, flag};
-use parking_lot::Mutex;
 
 const SEED: Seed = Seed {
     start: 1,
@@ -71,7 +72,7 @@ fn fill(ebpf: &mut aya::Ebpf) -> Held {
         }];
         let placement = Placement {
             zone: 0,
-            zone_len: zone.wire().len() as u8,
+            zone_len: zone.wire().len().try_into().unwrap(),
             shuffle: true,
         };
         let (record, entry) = encode(&Name::parse(&name).unwrap(), &Node { rrsets }, placement);
@@ -223,14 +224,14 @@ fn logged(level: u8) -> String {
         }
         let _ends_never = tokio::time::timeout(Duration::from_millis(300), log.follow()).await;
     });
-    String::from_utf8(written.lock().clone()).unwrap()
+    String::from_utf8(written.lock().unwrap().clone()).unwrap()
 }
 
 struct Written(Arc<Mutex<Vec<u8>>>);
 
 impl std::io::Write for Written {
     fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().extend(octets);
+        self.0.lock().unwrap().extend(octets);
         Ok(octets.len())
     }
 
@@ -245,7 +246,7 @@ fn frame(to: Ipv4Addr, name: &[u8], rtype: u16) -> Vec<u8> {
     message.extend(name);
     message.extend(rtype.to_be_bytes());
     message.extend([0, 1]);
-    let udp_len = 8 + message.len() as u16;
+    let udp_len = 8 + u16::try_from(message.len()).unwrap();
 
     let mut ip = vec![0x45, 0];
     ip.extend((20 + udp_len).to_be_bytes());
@@ -255,7 +256,7 @@ fn frame(to: Ipv4Addr, name: &[u8], rtype: u16) -> Vec<u8> {
         .chunks(2)
         .map(|pair| u32::from(pair[0]) << 8 | u32::from(pair[1]));
     let sum = words.sum::<u32>();
-    let sum = !((sum & 0xffff) + (sum >> 16)) as u16;
+    let sum = !u16::try_from((sum & 0xffff) + (sum >> 16)).unwrap();
     ip[10..12].copy_from_slice(&sum.to_be_bytes());
 
     let mut frame = vec![2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0];

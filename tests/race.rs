@@ -6,7 +6,7 @@
 //! was written to while it was read, is seen.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
+use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -107,7 +107,7 @@ fn no_answer_is_mixed_or_anothers_while_every_record_is_being_replaced() -> Resu
         });
         let changes = write(&runner, &mut held, &is_over);
         is_over.store(true, Ordering::Relaxed);
-        (changes, readers.map(|reader| reader.join()))
+        (changes, readers.map(ScopedJoinHandle::join))
     });
     let changes = changes?;
     let mut all = Seen::default();

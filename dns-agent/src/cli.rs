@@ -44,17 +44,19 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Answer queries until SIGTERM
+    ///
+    /// The kernel answers for port 53 of the DNS Service's ClusterIPs and of each --service-ip, and for
+    /// each --listen address with its own port. All else goes its way untouched.
     Run(Box<RunArgs>),
     /// Say what is wrong in a Corefile, by line; status 0 if nothing is
     Check(CheckArgs),
     /// Print what the kernel holds now, as zone-file text
+    ///
+    /// Reads the pinned maps and nothing else: the agent need not answer. Needs root.
     Dump(DumpArgs),
 }
 
-/// `kerndns run`: attaches the programs, fills the maps, listens; until SIGTERM.
-///
-/// The kernel answers for port 53 of the DNS Service's ClusterIPs and of each --service-ip, and for
-/// each --listen address with its own port. All else goes its way untouched.
+/// `kerndns run`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = RUN_EXAMPLES)]
 pub struct RunArgs {
@@ -92,19 +94,19 @@ pub struct RunArgs {
     pub pods: Vec<String>,
 
     /// How XDP is attached
-    #[arg(long, value_enum, default_value_t, help_heading = KERNEL)]
+    #[arg(long, value_enum, value_name = "MODE", default_value_t, help_heading = KERNEL)]
     pub xdp: XdpMode,
 
     /// How tc is attached
-    #[arg(long, value_enum, default_value_t, help_heading = KERNEL)]
+    #[arg(long, value_enum, value_name = "MODE", default_value_t, help_heading = KERNEL)]
     pub tc: TcMode,
 
     /// What the kernel does with a query that it could answer
-    #[arg(long, value_enum, default_value_t, help_heading = KERNEL)]
+    #[arg(long, value_enum, value_name = "MODE", default_value_t, help_heading = KERNEL)]
     pub kernel: KernelMode,
 
     /// Which queries the kernel programs report to the agent's log
-    #[arg(long, value_enum, default_value_t, help_heading = KERNEL)]
+    #[arg(long, value_enum, value_name = "WHICH", default_value_t, help_heading = KERNEL)]
     pub kernel_log: KernelLog,
 
     /// The most names that the kernel holds; memory grows with what is held, not with this
@@ -121,7 +123,7 @@ pub struct RunArgs {
     pub metrics: Option<SocketAddr>,
 }
 
-/// `kerndns check`: prints every error and warning with its line.
+/// `kerndns check`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = CHECK_EXAMPLES)]
 pub struct CheckArgs {
@@ -130,7 +132,7 @@ pub struct CheckArgs {
     pub corefile: Option<PathBuf>,
 }
 
-/// `kerndns dump`: reads the pinned maps, nothing else; the agent need not answer.
+/// `kerndns dump`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = DUMP_EXAMPLES)]
 pub struct DumpArgs {
@@ -164,7 +166,7 @@ pub enum KernelMode {
 /// `--kernel-log`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum KernelLog {
-    /// None; costs nothing
+    /// None: costs nothing
     #[default]
     Off,
     /// Those for us that are passed to the agent, and why

@@ -100,12 +100,12 @@ impl Lines {
             self.comment(
                 &Name::root(),
                 0,
-                format!("{:02x?} is not a name", held.name),
+                &format!("{:02x?} is not a name", held.name),
             );
             return;
         };
         if held.sets.is_empty() {
-            self.comment(&owner, 0, format!("{owner} exists and has no records"));
+            self.comment(&owner, 0, &format!("{owner} exists and has no records"));
         }
         for (set, octets) in &held.sets {
             let rtype = mnemonic(set.rtype);
@@ -113,7 +113,7 @@ impl Lines {
                 self.comment(
                     &owner,
                     set.rtype,
-                    format!("{owner} {rtype} is too large for the kernel: it passes"),
+                    &format!("{owner} {rtype} is too large for the kernel: it passes"),
                 );
                 continue;
             }
@@ -129,7 +129,7 @@ impl Lines {
                 None => self.comment(
                     &owner,
                     set.rtype,
-                    format!("{owner} {rtype} cannot be decoded: {octets:02x?}"),
+                    &format!("{owner} {rtype} cannot be decoded: {octets:02x?}"),
                 ),
             }
         }
@@ -142,7 +142,7 @@ impl Lines {
         self.insert(owner, rtype.into(), shown);
     }
 
-    fn comment(&mut self, owner: &Name, rtype: u16, comment: String) {
+    fn comment(&mut self, owner: &Name, rtype: u16, comment: &str) {
         self.insert(owner, rtype, format!("; {comment}\n"));
     }
 

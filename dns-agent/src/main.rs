@@ -11,7 +11,7 @@ use dns_agent::map::pinned;
 use dns_agent::{corefile, dump, run};
 use tracing_subscriber::EnvFilter;
 
-/// What is logged unless RUST_LOG says otherwise. kube logs each failed request; we tell of them once.
+/// What is logged unless `RUST_LOG` says otherwise. kube logs each failed request; we tell of them once.
 const LOG: &str = "info,kube_client=off";
 
 fn main() -> ExitCode {
@@ -31,7 +31,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// To standard error; what RUST_LOG says, if it says something.
+/// To standard error; what `RUST_LOG` says, if it says something.
 fn start_log() -> Result<()> {
     let filter = match env::var(EnvFilter::DEFAULT_ENV) {
         Ok(said) if !said.is_empty() => EnvFilter::try_new(&said).with_context(|| {

@@ -42,19 +42,19 @@ fn opt_in_opt_out() -> Result<()> {
             "6.1.1",
             "more than one OPT",
             vec![opt(1232, 0, false, &[]); 2],
-            "FORMERR 0 rd 0 0 0 0",
+            "FORMERR 0 rd 1 0 0 0",
         ),
         (
             "6.1.2",
             "an OPT that is not the root's",
             vec![owned],
-            "FORMERR 0 rd 0 0 0 0",
+            "FORMERR 0 rd 1 0 0 0",
         ),
         (
             "6.1.2",
             "options that do not add up",
             vec![opt(1232, 0, false, b"\0\x0a\0\x09x")],
-            "FORMERR 0 rd 0 0 0 0",
+            "FORMERR 0 rd 1 0 0 0",
         ),
         (
             "6.1.3",

@@ -1,5 +1,5 @@
 //! The real programs, loaded with maps of their own and attached nowhere: a frame in, a verdict and a frame out
-//! (BPF_PROG_TEST_RUN, Linux 4.12; `Documentation/bpf/bpf_prog_run.rst`).
+//! (`BPF_PROG_TEST_RUN`, Linux 4.12; `Documentation/bpf/bpf_prog_run.rst`).
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;

@@ -12,7 +12,7 @@ fn held(name: &str, rrsets: Vec<RRset>) -> HeldName {
     let zone = record::Name::parse(ZONE).unwrap();
     let placement = Placement {
         zone: 0,
-        zone_len: zone.wire().len() as u8,
+        zone_len: zone.wire().len().try_into().unwrap(),
         shuffle: true,
     };
     let (record, _) = encode(

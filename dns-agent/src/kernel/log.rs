@@ -62,10 +62,11 @@ impl Log for Words {
 
     fn log(&self, record: &Record<'_>) {
         let line = record.args().to_string();
-        match octets(&line).and_then(|octets| Logged::from_octets(&octets)) {
-            // The level is the programs' business (`--kernel-log`): what comes here was asked for.
-            Some(logged) => info!(target: "kernel", "{}", words(&logged)),
-            None => info!(target: "kernel", "{line}"),
+        // The level is the programs' business (`--kernel-log`): what comes here was asked for.
+        if let Some(logged) = octets(&line).and_then(|octets| Logged::from_octets(&octets)) {
+            info!(target: "kernel", "{}", words(&logged));
+        } else {
+            info!(target: "kernel", "{line}");
         }
     }
 

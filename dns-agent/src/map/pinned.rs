@@ -3,7 +3,8 @@
 //! A record is immutable, but its slot is used again: a copy counts only if NAMES leads to the same slot
 //! before and after it was made.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -23,7 +24,7 @@ use super::zones::ZONES;
 const ATTEMPTS: usize = 100;
 
 /// [`NameEntry`] as aya reads it.
-type Entry = [u8; size_of::<NameEntry>()];
+type Octets = [u8; size_of::<NameEntry>()];
 
 /// Why the maps cannot be read.
 #[derive(Debug, Error)]
@@ -76,7 +77,7 @@ pub struct HeldName {
     pub sets: Vec<(Set, Vec<u8>)>,
 }
 
-/// Reads NAMES, ARENA and ZONES pinned in `dir`. Needs CAP_SYS_ADMIN: pages are opened by their ids.
+/// Reads NAMES, ARENA and ZONES pinned in `dir`. Needs `CAP_SYS_ADMIN`: pages are opened by their ids.
 pub fn read(dir: &Path) -> Result<Snapshot, PinnedFault> {
     let pinned = Pinned::open(dir)?;
     let epoch = pinned.settings.epoch();
@@ -91,10 +92,19 @@ pub fn read(dir: &Path) -> Result<Snapshot, PinnedFault> {
     })
 }
 
+/// What became of reading a name.
+enum Reading {
+    Whole(HeldName),
+    /// It was removed.
+    Gone,
+    /// It changed each time.
+    Torn,
+}
+
 /// The maps, open.
 struct Pinned {
     dir: PathBuf,
-    names: maps::HashMap<MapData, u64, Entry>,
+    names: maps::HashMap<MapData, u64, Octets>,
     arena: ArrayOfMaps<MapData, MapData>,
     zones: Shared<Zones>,
     settings: SettingsMap,
@@ -144,50 +154,57 @@ impl Pinned {
 
     fn names(&self) -> Result<(Vec<HeldName>, usize), PinnedFault> {
         // The kernel may begin anew when a key goes while it is walked over: keys come twice then.
-        let mut found: BTreeMap<u64, Option<HeldName>> = BTreeMap::new();
+        let mut found = BTreeMap::new();
+        let mut torn = BTreeSet::new();
         let mut pages = HashMap::new();
         for key in self.names.keys() {
             let key = key.map_err(|source| unreadable(&self.dir, NAMES, source))?;
-            if !matches!(found.get(&key), Some(Some(_)))
-                && let Some(name) = self.name(key, &mut pages)?
-            {
-                found.insert(key, name);
+            if found.contains_key(&key) {
+                continue;
+            }
+            match self.name(key, &mut pages)? {
+                Reading::Gone => {}
+                Reading::Torn => {
+                    torn.insert(key);
+                }
+                Reading::Whole(name) => {
+                    torn.remove(&key);
+                    found.insert(key, name);
+                }
             }
         }
-        let unread = found.values().filter(|name| name.is_none()).count();
-        Ok((found.into_values().flatten().collect(), unread))
+        Ok((found.into_values().collect(), torn.len()))
     }
 
-    /// The record of `key`: `None` if it has gone, `Some(None)` if it could not be had in one piece.
     fn name(
         &self,
         key: u64,
         pages: &mut HashMap<u32, Shared<Page>>,
-    ) -> Result<Option<Option<HeldName>>, PinnedFault> {
+    ) -> Result<Reading, PinnedFault> {
         for _ in 0..ATTEMPTS {
             let Some(at) = self.reference(key)? else {
-                return Ok(None);
+                return Ok(Reading::Gone);
             };
-            let page = at >> 15;
-            if !pages.contains_key(&page) {
-                let array = self
-                    .arena
-                    .get(&page, 0)
-                    .map_err(|source| unreadable(&self.dir, ARENA, source))?;
-                let memory = Shared::map(&array)
-                    .map_err(|source| unreadable(&self.dir, ARENA, source.into()))?;
-                pages.insert(page, memory);
-            }
-            let Some(page) = pages.get(&page) else {
-                continue;
+            let page = match pages.entry(at >> 15) {
+                Entry::Occupied(page) => page.into_mut(),
+                Entry::Vacant(vacant) => {
+                    let page = self.page(*vacant.key())?;
+                    vacant.insert(page)
+                }
             };
             let record = Record::new(page.get(), at);
             let copy = copy(&record);
             if self.reference(key)? == Some(at) && record.key() == key {
-                return Ok(Some(copy));
+                return Ok(copy.map_or(Reading::Torn, Reading::Whole));
             }
         }
-        Ok(Some(None))
+        Ok(Reading::Torn)
+    }
+
+    fn page(&self, index: u32) -> Result<Shared<Page>, PinnedFault> {
+        let fault = |source| unreadable(&self.dir, ARENA, source);
+        let array = self.arena.get(&index, 0).map_err(fault)?;
+        Shared::map(&array).map_err(|source| fault(source.into()))
     }
 
     /// Where NAMES leads for `key`.

@@ -7,6 +7,7 @@ use parking_lot::RwLock;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
 use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::Histogram;
@@ -87,22 +88,21 @@ struct Attachments(Attached);
 impl Collector for Attachments {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
         let attached: Family<HookLabel, Gauge> = Family::default();
-        let failures: Family<HookLabel, Gauge> = Family::default();
+        let failures: Family<HookLabel, Counter> = Family::default();
         for hook in [Hook::Tc, Hook::Xdp] {
             let label = HookLabel {
                 hook: hook.as_str(),
             };
             let count = i64::try_from(self.0.count(hook)).unwrap_or(i64::MAX);
             attached.get_or_create(&label).set(count);
-            let count = i64::try_from(self.0.failures(hook)).unwrap_or(i64::MAX);
-            failures.get_or_create(&label).set(count);
+            failures.get_or_create(&label).inc_by(self.0.failures(hook));
         }
         let help = "Interfaces that a program is attached to";
         let name = "attached_interfaces";
         attached.encode(encoder.encode_descriptor(name, help, None, MetricType::Gauge)?)?;
         let help = "Attachments that the kernel refused";
         let name = "attach_failures";
-        failures.encode(encoder.encode_descriptor(name, help, None, MetricType::Gauge)?)
+        failures.encode(encoder.encode_descriptor(name, help, None, MetricType::Counter)?)
     }
 }
 

@@ -261,7 +261,7 @@ impl Agent {
     async fn try_reload(&mut self, config: Config) -> Result<()> {
         let own = own_addresses(&config, &self.args)?;
         let wanted = wanted(&config, &self.args);
-        if format!("{wanted:?}") != format!("{:?}", self.wanted) {
+        if wanted != self.wanted {
             // One address cannot be held twice, so the old one goes first.
             std::mem::replace(&mut self.admin, Admin::start(&[], &self.status)?)
                 .stop()

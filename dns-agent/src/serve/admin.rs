@@ -37,7 +37,7 @@ pub enum Endpoint {
 }
 
 /// One wish to have endpoints served at an address.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wanted {
     /// Who wants it, for the error message: a plugin or `--metrics`.
     pub plugin: &'static str,

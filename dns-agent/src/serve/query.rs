@@ -1,4 +1,4 @@
-//! From received octets to a [`Query`], or to the header-only error that they deserve
+//! From received octets to a [`Query`], or to the error response that they deserve
 //! (RFC 1035 4.1, RFC 6891 6.1, RFC 9619).
 //!
 //! Lenient where CoreDNS is: octets behind the last record and counted records that are not there do
@@ -110,24 +110,26 @@ impl Query {
         let Some(question) = Question::parse(&octets[HEADER..]) else {
             return formerr();
         };
-        let records = Records {
-            octets: &octets,
-            at: HEADER + question.octets(),
-        };
-        let skipped = usize::from(ancount) + usize::from(nscount);
-        let Ok(edns) = edns(records, skipped, usize::from(arcount)) else {
-            return formerr();
-        };
-        let query = Query {
+        let mut query = Query {
             octets,
             transport,
             client,
             header,
             question,
-            edns,
+            edns: None,
             depth: 0,
         };
-        match edns {
+        let records = Records {
+            octets: &query.octets,
+            at: HEADER + query.question.octets(),
+        };
+        let skipped = usize::from(ancount) + usize::from(nscount);
+        match edns(records, skipped, usize::from(arcount)) {
+            Ok(edns) => query.edns = edns,
+            // The question was read, so it is echoed.
+            Err(Cut) => return Parsed::Respond(response::empty(&query, response::FORMERR)),
+        }
+        match query.edns {
             Some(Edns { version: 1.., .. }) => Parsed::Respond(response::badvers(&query)),
             _ => Parsed::Query(query),
         }

@@ -8,7 +8,7 @@ use crate::serve::sample::{OPT_1232, client, message, parsed, plain, question, w
 enum Made {
     Query,
     Silence,
-    /// ID, these flags, and counts of zero.
+    /// ID, these flags, and counts of zero: the question could not be read.
     Header(u16),
     Message(Vec<u8>),
 }
@@ -40,6 +40,7 @@ fn each_section_of_the_rfcs_is_followed_on_the_wire() {
         expected.extend(b"\0\0\x29\x04\xd0\x01\0\x80\0\0\0");
         Message(expected)
     };
+    let formerr = || Message(message(0x8101, [1, 0, 0, 0], &asked));
     let cookie = b"\0\0\x29\x04\xd0\0\0\0\0\0\x0c\0\x0a\0\x08abcdefgh";
     let long_option = b"\0\0\x29\x04\xd0\0\0\0\0\0\x0c\0\x0a\0\x09abcdefgh";
     let owned_opt = b"\x01a\0\0\x29\x04\xd0\0\0\0\0\0\0";
@@ -67,14 +68,14 @@ fn each_section_of_the_rfcs_is_followed_on_the_wire() {
         ("1035 4.1.3: two authorities", message(0x0100, [1, 0, 2, 0], &asked), Header(0x8101)),
         ("1035 4.1.3: three additional records", message(0x0100, [1, 0, 0, 3], &asked), Header(0x8101)),
         ("1035 4.1.3: a record that is not there", message(0x0100, [1, 1, 1, 0], &asked), Query),
-        ("1035 4.1.3: a record cut short", message(0x0100, [1, 1, 0, 0], &with(&a[..14])), Header(0x8101)),
+        ("1035 4.1.3: a record cut short", message(0x0100, [1, 1, 0, 0], &with(&a[..14])), formerr()),
         ("1035 4.1.3: octets behind the question", message(0x0100, [1, 0, 0, 0], &with(b"\xde\xad\xbe\xef")), Query),
         ("1995 3: an authority record", message(0x0100, [1, 0, 1, 0], &with(a)), Query),
         ("6891 6.1.1: an OPT behind another record", message(0x0100, [1, 0, 0, 2], &with(&[&a[..], OPT_1232].concat())), Query),
-        ("6891 6.1.1: two OPTs", message(0x0100, [1, 0, 0, 2], &with(&[OPT_1232, OPT_1232].concat())), Header(0x8101)),
-        ("6891 6.1.2: an OPT not of the root", message(0x0100, [1, 0, 0, 1], &with(owned_opt)), Header(0x8101)),
+        ("6891 6.1.1: two OPTs", message(0x0100, [1, 0, 0, 2], &with(&[OPT_1232, OPT_1232].concat())), formerr()),
+        ("6891 6.1.2: an OPT not of the root", message(0x0100, [1, 0, 0, 1], &with(owned_opt)), formerr()),
         ("6891 6.1.2: an option", message(0x0100, [1, 0, 0, 1], &with(cookie)), Query),
-        ("6891 6.1.2: an option too long for the OPT", message(0x0100, [1, 0, 0, 1], &with(long_option)), Header(0x8101)),
+        ("6891 6.1.2: an option too long for the OPT", message(0x0100, [1, 0, 0, 1], &with(long_option)), formerr()),
         ("6891 6.1.3: version 1", message(0x0100, [1, 0, 0, 1], &with(version_1)), badvers),
     ];
     for (row, octets, expected) in rows {

@@ -41,7 +41,7 @@ static DESTINATIONS: HashMap<Destination, u32, 256, NO_PREALLOC> = HashMap::new(
 #[btf_map]
 static OUTCOMES: PerCpuArray<u64, { PER_HOOK * Hook::ALL.len() }> = PerCpuArray::new();
 
-/// One per hook: a datagram may meet both in one softirq, but never at once.
+/// One for both hooks: a datagram may meet both in one softirq, but one after the other.
 #[btf_map]
 static SCRATCH: PerCpuArray<Scratch, 1> = PerCpuArray::new();
 
