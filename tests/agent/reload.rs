@@ -103,7 +103,7 @@ fn a_half_written_manifest_takes_nothing_away() -> Result<()> {
 #[test]
 fn absurd_objects_are_told_and_others_are_served() -> Result<()> {
     let site = Site::routed(1)?;
-    let ports: String = (1..=1000)
+    let ports: Vec<String> = (1..=1000)
         .map(|port| format!("  - {{name: p{port}, port: {port}, protocol: TCP}}\n"))
         .collect();
     let many = service("many", "10.96.0.40");
@@ -111,7 +111,7 @@ fn absurd_objects_are_told_and_others_are_served() -> Result<()> {
         "  ports: [{name: http, port: 80, protocol: TCP}]\n",
         "  ports:\n",
     );
-    site.write("many.yaml", &(many + &ports))?;
+    site.write("many.yaml", &(many + &ports.concat()))?;
     site.write("name.yaml", &service(&"x".repeat(300), "10.96.0.41"))?;
     site.write("not.yaml", "just: text\n")?;
     site.write(

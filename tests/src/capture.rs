@@ -1,7 +1,7 @@
 //! What arrives at the interfaces of a namespace, as frames; and whether the checksums of a response
 //! in one are right (RFC 1071, RFC 768, RFC 8200 8.1).
 
-use std::ffi::c_int;
+use std::ffi::{c_int, c_void};
 use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
 use std::time::{Duration, Instant};
 use std::{io, mem, thread};
@@ -111,12 +111,10 @@ impl Capture {
         let header = unsafe { libc::CMSG_FIRSTHDR(&raw const message).as_ref() };
         let told = header.filter(|header| header.cmsg_type == libc::PACKET_AUXDATA);
         let tag = told.and_then(|header| {
-            #[expect(clippy::cast_ptr_alignment, reason = "read unaligned")]
+            // SAFETY: the header is in the buffer, its data behind it.
+            let data: *const c_void = unsafe { libc::CMSG_DATA(header) }.cast();
             // SAFETY: this is what a control message of this type holds.
-            let data = unsafe {
-                let data = libc::CMSG_DATA(header).cast::<libc::tpacket_auxdata>();
-                data.read_unaligned()
-            };
+            let data = unsafe { data.cast::<libc::tpacket_auxdata>().read_unaligned() };
             (data.tp_status & libc::TP_STATUS_VLAN_VALID != 0).then_some(data.tp_vlan_tci)
         });
         let octets = octets[..length.try_into()?].to_vec();

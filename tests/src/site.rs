@@ -175,9 +175,10 @@ spec:
 
 /// A headless Service in namespace `prod`, with endpoints from 10.244.9.1 on.
 fn headless(name: &str, endpoints: u8) -> String {
-    let endpoints: String = (1..=endpoints)
+    let endpoints: Vec<String> = (1..=endpoints)
         .map(|host| format!("  - {{addresses: [10.244.9.{host}], conditions: {{ready: true}}}}\n"))
         .collect();
+    let endpoints = endpoints.concat();
     format!(
         "apiVersion: v1
 kind: Service
