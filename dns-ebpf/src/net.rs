@@ -20,6 +20,10 @@ const IPV4: usize = 20;
 const IPV6: usize = 40;
 const UDP: usize = 8;
 const PROTOCOL_UDP: u8 = 17;
+/// Where headers are in [`Scratch::front`]: they end where the message starts.
+const UDP_AT: usize = DNS - UDP;
+const IPV4_AT: usize = UDP_AT - IPV4;
+const IPV6_AT: usize = UDP_AT - IPV6;
 
 /// A frame where it lies.
 pub trait Frame {
@@ -156,7 +160,7 @@ pub enum Fill {
 /// as it does in an skb with `CHECKSUM_PARTIAL` (and in one of 65,536 others).
 #[inline(always)]
 pub fn looks_partial(scratch: &Scratch, layout: &Layout) -> bool {
-    let field: u16 = front(scratch, DNS - 2);
+    let field: u16 = front(scratch, UDP_AT + 6);
     field == checksum::fold(pseudo(scratch, layout.v6, layout.message + UDP))
 }
 
@@ -168,26 +172,26 @@ pub fn reply(scratch: &mut Scratch, layout: &Layout, reply: &Reply, fill: Fill) 
     let ethernet = DNS - layout.headers;
     swap::<[u8; 6]>(scratch, ethernet, ethernet + 6);
     if layout.v6 {
-        swap::<[u64; 2]>(scratch, DNS - 40, DNS - 24);
-        set(scratch, DNS - 48 + 4, (length as u16).to_be());
-        set(scratch, DNS - 48 + 7, 64u8);
+        swap::<[u64; 2]>(scratch, IPV6_AT + 8, IPV6_AT + 24);
+        set(scratch, IPV6_AT + 4, (length as u16).to_be());
+        set(scratch, IPV6_AT + 7, 64u8);
     } else {
-        swap::<u32>(scratch, DNS - 28 + 12, DNS - 28 + 16);
-        set(scratch, DNS - 28 + 2, ((length + IPV4) as u16).to_be());
-        set(scratch, DNS - 28 + 8, 64u8);
-        set(scratch, DNS - 28 + 10, 0u16);
-        let mut sum = u64::from(front::<u32>(scratch, DNS - 12));
-        sum = checksum::add(sum, front(scratch, DNS - 28));
-        sum = checksum::add(sum, front(scratch, DNS - 20));
-        set(scratch, DNS - 28 + 10, !checksum::fold(sum));
+        swap::<u32>(scratch, IPV4_AT + 12, IPV4_AT + 16);
+        set(scratch, IPV4_AT + 2, ((length + IPV4) as u16).to_be());
+        set(scratch, IPV4_AT + 8, 64u8);
+        set(scratch, IPV4_AT + 10, 0u16);
+        let mut sum = u64::from(front::<u32>(scratch, IPV4_AT + 16));
+        sum = checksum::add(sum, front(scratch, IPV4_AT));
+        sum = checksum::add(sum, front(scratch, IPV4_AT + 8));
+        set(scratch, IPV4_AT + 10, !checksum::fold(sum));
     }
-    swap::<u16>(scratch, DNS - 8, DNS - 6);
-    set(scratch, DNS - 4, (length as u16).to_be());
+    swap::<u16>(scratch, UDP_AT, UDP_AT + 2);
+    set(scratch, UDP_AT + 4, (length as u16).to_be());
     let mut sum = pseudo(scratch, layout.v6, length);
     let field = match fill {
         Fill::Pseudo => checksum::fold(sum),
         Fill::Whole => {
-            sum += u64::from(front::<u32>(scratch, DNS - 8)) + u64::from((length as u16).to_be());
+            sum += u64::from(front::<u32>(scratch, UDP_AT)) + u64::from((length as u16).to_be());
             match !checksum::fold(checksum::add(sum, reply.sum)) {
                 // RFC 768: zero would say that there is none.
                 0 => 0xffff,
@@ -195,7 +199,7 @@ pub fn reply(scratch: &mut Scratch, layout: &Layout, reply: &Reply, fill: Fill) 
             }
         }
     };
-    set(scratch, DNS - 2, field);
+    set(scratch, UDP_AT + 6, field);
 }
 
 /// The sum of the pseudo-header of `length` octets of UDP, from the addresses in `scratch`.
@@ -204,11 +208,11 @@ fn pseudo(scratch: &Scratch, v6: bool, length: usize) -> u64 {
     let mut sum = u64::from((length as u16).to_be()) + u64::from(u16::from(PROTOCOL_UDP).to_be());
     if v6 {
         for i in 0..4 {
-            sum = checksum::add(sum, front(scratch, DNS - 40 + i * 8));
+            sum = checksum::add(sum, front(scratch, IPV6_AT + 8 + i * 8));
         }
         sum
     } else {
-        checksum::add(sum, front(scratch, DNS - 16))
+        checksum::add(sum, front(scratch, IPV4_AT + 12))
     }
 }
 
