@@ -27,6 +27,23 @@ pub const PAGES: usize = 4096;
 /// The longest body of an answer, octets: the limit of a response less header and shortest question.
 pub const BODY_MAX: usize = 1232 - 12 - 5;
 
+/// The page that a reference leads to.
+#[inline(always)]
+pub fn page_of(at: u32) -> u32 {
+    at >> 15
+}
+
+/// Where the record starts in its page, octets; a multiple of 8, below PAGE.
+#[inline(always)]
+pub fn offset_of(at: u32) -> usize {
+    (at as usize & 0x7fff) << 3
+}
+
+/// The reference to a record at `offset`, a multiple of 8, of `page`.
+pub fn reference(page: u32, offset: usize) -> u32 {
+    page << 15 | (offset >> 3) as u32
+}
+
 /// One page: the value of an inner map.
 #[repr(C, align(8))]
 pub struct Page(pub [u8; PAGE + SLACK]);
@@ -35,7 +52,7 @@ pub struct Page(pub [u8; PAGE + SLACK]);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(C)]
 pub struct NameEntry {
-    /// Where the record is: page << 15 | offset / 8.
+    /// Where the record is: see [`reference`].
     pub at: u32,
     /// Length of the name in wire form, octets.
     pub name_len: u8,
@@ -137,7 +154,7 @@ impl<'a> Record<'a> {
     /// The record at `at`'s offset in `page`.
     #[inline(always)]
     pub fn new(page: &'a Page, at: u32) -> Self {
-        let offset = bound::mask::<{ PAGE - 8 }>((at as usize & 0x7fff) << 3);
+        let offset = bound::mask::<{ PAGE - 8 }>(offset_of(at));
         Self { page, offset }
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use aya::maps::{ArrayOfMaps, Map, MapData};
-use dns_ebpf::arena::{PAGE, PAGES, Page, RECORD_MAX, Record};
+use dns_ebpf::arena::{PAGE, PAGES, Page, RECORD_MAX, Record, offset_of, page_of, reference};
 
 use super::MapFault;
 use super::shared::Shared;
@@ -65,8 +65,8 @@ impl Arena {
             Some(at) => at,
             None => self.extend(size)?,
         };
-        let (page, offset) = (at as usize >> 15, (at as usize & 0x7fff) << 3);
-        if let Some(page) = self.pages.get_mut(page) {
+        let offset = offset_of(at);
+        if let Some(page) = self.pages.get_mut(page_of(at) as usize) {
             page.get_mut().0[offset..offset + record.len()].copy_from_slice(record);
         }
         self.used_octets += size;
@@ -86,13 +86,13 @@ impl Arena {
 
     /// The record at `at`.
     pub fn record(&self, at: u32) -> Option<Record<'_>> {
-        Some(Record::new(self.pages.get(at as usize >> 15)?.get(), at))
+        Some(Record::new(self.pages.get(page_of(at) as usize)?.get(), at))
     }
 
     /// The `len` octets of the record at `at`; none where there is no such page.
     pub fn octets_at(&self, at: u32, len: usize) -> &[u8] {
-        let offset = (at as usize & 0x7fff) << 3;
-        let page = self.pages.get(at as usize >> 15);
+        let offset = offset_of(at);
+        let page = self.pages.get(page_of(at) as usize);
         page.and_then(|page| page.get().0.get(offset..offset + len))
             .unwrap_or(&[])
     }
@@ -112,11 +112,13 @@ impl Arena {
             self.add_page()?;
             self.end = 0;
         }
-        let at = (self.pages.len() - 1) << 15 | self.end >> 3;
-        self.end += size;
-        u32::try_from(at).map_err(|_| MapFault::ArenaFull {
+        let full = |_| MapFault::ArenaFull {
             pages: self.pages.len(),
-        })
+        };
+        let page = u32::try_from(self.pages.len() - 1).map_err(full)?;
+        let at = reference(page, self.end);
+        self.end += size;
+        Ok(at)
     }
 
     fn add_page(&mut self) -> Result<(), MapFault> {

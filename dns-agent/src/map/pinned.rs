@@ -9,7 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use aya::maps::{self, ArrayOfMaps, Map, MapData, MapError};
-use dns_ebpf::arena::{NameEntry, Page, RECORD_MAX, Record, Set};
+use dns_ebpf::arena::{NameEntry, Page, RECORD_MAX, Record, Set, page_of};
 use dns_ebpf::respond::SETS;
 use dns_ebpf::zone::{Zone, Zones, flag};
 use thiserror::Error;
@@ -185,7 +185,7 @@ impl Pinned {
             let Some(at) = self.reference(key)? else {
                 return Ok(Reading::Gone);
             };
-            let page = match pages.entry(at >> 15) {
+            let page = match pages.entry(page_of(at)) {
                 Entry::Occupied(page) => page.into_mut(),
                 Entry::Vacant(vacant) => {
                     let page = self.page(*vacant.key())?;

@@ -5,7 +5,7 @@ use aya_ebpf::bindings::{BPF_F_MMAPABLE, BPF_F_NO_PREALLOC};
 use aya_ebpf::btf_maps::{Array, ArrayOfMaps, HashMap, PerCpuArray};
 use aya_ebpf::helpers::bpf_get_prandom_u32;
 use aya_ebpf::macros::btf_map;
-use dns_ebpf::arena::{NameEntry, PAGES, Page, Record};
+use dns_ebpf::arena::{NameEntry, PAGES, Page, Record, page_of};
 use dns_ebpf::destination::Destination;
 use dns_ebpf::fold::Seed;
 use dns_ebpf::outcome::{Hook, OUTCOMES as PER_HOOK, Outcome};
@@ -116,7 +116,7 @@ impl Store for Held {
         // SAFETY: the element may be given to another name while we read; `at` is one aligned word, and the
         // record says whose it is.
         let at = unsafe { (&raw const (*entry).at).read_volatile() };
-        let page = ARENA.get_value(at >> 15, &0)?;
+        let page = ARENA.get_value(page_of(at), &0)?;
         Some(Record::new(page, at))
     }
 
