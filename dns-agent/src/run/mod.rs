@@ -342,35 +342,31 @@ fn own_addresses(config: &Config, args: &RunArgs) -> Result<Vec<IpAddr>> {
     Ok(own)
 }
 
-/// The HTTP endpoints of the Corefile and of `--metrics`.
+/// The HTTP endpoints of the Corefile and of `--metrics`, which takes the place of `prometheus`. Where the metrics
+/// are, health and readiness are too.
 fn wanted(config: &Config, args: &RunArgs) -> Vec<Wanted> {
+    const ALL: &[Endpoint] = &[Endpoint::Health, Endpoint::Ready, Endpoint::Metrics];
     let mut wanted = Vec::new();
-    let mut add = |plugin, address: &String, endpoint| {
+    let mut add = |plugin, address: &dyn ToString, endpoints: &[Endpoint]| {
         wanted.push(Wanted {
             plugin,
-            address: address.clone(),
-            endpoints: vec![endpoint],
+            address: address.to_string(),
+            endpoints: endpoints.to_vec(),
         });
     };
     for server in &config.servers {
         if let Some(health) = &server.health {
-            add("health", &health.address, Endpoint::Health);
+            add("health", &health.address, &[Endpoint::Health]);
         }
         if let Some(address) = &server.ready {
-            add("ready", address, Endpoint::Ready);
+            add("ready", address, &[Endpoint::Ready]);
         }
-        // `--metrics` takes the place of the plugin's address.
         if let (Some(address), None) = (&server.prometheus, args.metrics) {
-            add("prometheus", address, Endpoint::Metrics);
+            add("prometheus", address, ALL);
         }
     }
     if let Some(address) = args.metrics {
-        let endpoints = vec![Endpoint::Health, Endpoint::Ready, Endpoint::Metrics];
-        wanted.push(Wanted {
-            plugin: "--metrics",
-            address: address.to_string(),
-            endpoints,
-        });
+        add("--metrics", &address, ALL);
     }
     wanted
 }
