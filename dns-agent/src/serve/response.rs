@@ -1,6 +1,8 @@
 //! A [`Response`] and the ones that need no data: errors with and without the question
 //! (RFC 1035 4.1.1, RFC 6891 6.1.3).
 
+use tokio::sync::mpsc;
+
 use super::query::{Header, Query, UDP_PAYLOAD};
 use super::records::OPT;
 
@@ -23,12 +25,17 @@ pub(crate) mod flag {
     pub(crate) const RCODE: u16 = 0x000f;
 }
 
-/// What a plugin chain makes of a query: one message, and the reason where it is a failure.
-#[derive(Debug, Clone)]
+/// What a plugin chain makes of a query: one message, and the reason where it is a failure. Only a zone
+/// transfer is more than one.
+#[derive(Debug)]
 pub struct Response {
     message: Vec<u8>,
     failure: Option<String>,
+    following: Option<Following>,
 }
+
+/// The messages behind the first one (RFC 5936 2.2), made as they are taken.
+pub type Following = mpsc::Receiver<Vec<u8>>;
 
 impl Response {
     /// A message that is ready to be sent: the query's ID, its EDNS answered, within its limit.
@@ -36,6 +43,16 @@ impl Response {
         Self {
             message,
             failure: None,
+            following: None,
+        }
+    }
+
+    /// The same, with more messages behind it; for a query that came over a stream.
+    #[must_use]
+    pub fn followed_by(self, following: Following) -> Self {
+        Self {
+            following: Some(following),
+            ..self
         }
     }
 
@@ -49,6 +66,7 @@ impl Response {
         Self {
             message: empty(query, SERVFAIL),
             failure: Some(why.into()),
+            following: None,
         }
     }
 
@@ -57,9 +75,9 @@ impl Response {
         &self.message
     }
 
-    /// The message, to keep.
-    pub fn into_message(self) -> Vec<u8> {
-        self.message
+    /// The message, and what follows it.
+    pub fn into_messages(self) -> (Vec<u8>, Option<Following>) {
+        (self.message, self.following)
     }
 
     /// Why it is a failure, where it is one of ours.
