@@ -2,6 +2,7 @@
 
 mod answer_set;
 pub mod endpoint_name;
+mod image;
 pub mod name;
 mod owner;
 pub mod pod;

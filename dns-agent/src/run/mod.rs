@@ -28,6 +28,7 @@ use crate::k8s::{Event, manifest, watch as k8s_watch};
 use crate::kernel::attach::Attacher;
 use crate::kernel::object::Constants;
 use crate::map::held::Held;
+use crate::plugin::transfer::notify::Notifier;
 use crate::serve::admin::{Admin, Endpoint, Status, Wanted};
 use datapath::Datapath;
 use metering::Meters;
@@ -54,6 +55,7 @@ struct Agent {
     cluster: Arc<RwLock<Cluster>>,
     datapath: Option<Datapath>,
     serving: Serving,
+    notifier: Notifier,
     status: Status,
     admin: Admin,
     wanted: Vec<Wanted>,
@@ -117,6 +119,7 @@ impl Agent {
         serving
             .set(&config, &args.listen, &instances, &cluster)
             .await?;
+        let notifier = Notifier::start(&config, &cluster);
         let wanted = wanted(&config, &args);
         let admin = Admin::start(&wanted, &status)?;
         let mut agent = Self {
@@ -125,6 +128,7 @@ impl Agent {
             cluster,
             datapath,
             serving,
+            notifier,
             status,
             admin,
             wanted,
@@ -290,6 +294,7 @@ impl Agent {
             self.cluster.write().configure(&self.config, &own);
             return Err(error);
         }
+        self.notifier = Notifier::start(&config, &self.cluster);
         self.config = config;
         self.set_destinations();
         Ok(())

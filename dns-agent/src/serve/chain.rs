@@ -8,20 +8,21 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use parking_lot::RwLock;
 
-use super::query::Query;
+use super::query::{Query, Question};
 use super::response::Response;
 use crate::record::Name;
 
 /// How often a chain may be re-entered for one query: longer CNAME chains are loops.
 const MAX_DEPTH: u8 = 8;
-/// IXFR and AXFR (RFC 1995, RFC 5936).
-const ZONE_TRANSFERS: [u16; 2] = [251, 252];
-/// The class IN.
-const IN: u16 = 1;
 
 /// A plugin that answers queries.
 #[async_trait]
 pub trait Handler: Send + Sync {
+    /// Whether a question of this kind is for this plugin at all; where not, the next one is asked.
+    fn takes(&self, question: &Question) -> bool {
+        question.is_ordinary()
+    }
+
     /// Answers `query`, or lets `next` answer it.
     async fn handle(&self, query: &Query, next: Next<'_>) -> Response;
 }
@@ -49,17 +50,23 @@ pub struct Servers {
 pub struct Current(RwLock<Arc<Servers>>);
 
 impl Next<'_> {
-    /// What the following handlers answer; SERVFAIL where there are none left, as CoreDNS has it for
-    /// names that no plugin of the block knows.
+    /// What the following handlers answer; where there are none left SERVFAIL, as CoreDNS has it for
+    /// names that no plugin of the block knows, and REFUSED to another class or a zone transfer.
     pub async fn handle(self, query: &Query) -> Response {
-        let Some((first, rest)) = self.handlers.split_first() else {
-            return Response::servfail(query, "no plugin of the server block answers this name");
+        let question = &query.question;
+        let takes = |handler: &Arc<dyn Handler>| handler.takes(question);
+        let Some(at) = self.handlers.iter().position(takes) else {
+            return if question.is_ordinary() {
+                Response::servfail(query, "no plugin of the server block answers this name")
+            } else {
+                Response::refused(query)
+            };
         };
         let next = Next {
             servers: self.servers,
-            handlers: rest,
+            handlers: &self.handlers[at + 1..],
         };
-        first.handle(query, next).await
+        self.handlers[at].handle(query, next).await
     }
 
     /// Asks the servers of this port afresh on behalf of `query`'s client: how a CNAME's target is
@@ -93,13 +100,10 @@ impl Servers {
         Self { blocks }
     }
 
-    /// The response to `query`. REFUSED: no block's zone holds the name, its block has no plugins, the
-    /// class is not IN, or a zone transfer is asked for.
+    /// The response to `query`. REFUSED: no block's zone holds the name, its block has no plugins, or none
+    /// of them is for this class, or for zone transfers.
     pub async fn answer(&self, query: &Query) -> Response {
         let question = &query.question;
-        if question.qclass != IN || ZONE_TRANSFERS.contains(&question.qtype) {
-            return Response::refused(query);
-        }
         let block = self
             .blocks
             .iter()
