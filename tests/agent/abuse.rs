@@ -9,7 +9,7 @@ use anyhow::Result;
 use hickory_proto::rr::RecordType;
 use kerndns_tests::agent::Agent;
 use kerndns_tests::attacher::eventually;
-use kerndns_tests::dns::{Asking, Resolver, answers};
+use kerndns_tests::dns::{Resolver, answers};
 use kerndns_tests::query::Query;
 use kerndns_tests::site::{SERVICE_V4, Site, WEB};
 use rand::rngs::StdRng;
@@ -68,7 +68,7 @@ fn a_connection_that_stops_in_the_middle_is_closed_and_others_are_not_held_up() 
             stream.write_all(&query[..octets])?;
             halves.push(stream);
         }
-        Ok(halves)
+        anyhow::Ok(halves)
     })?;
     let pod = Resolver::new(&site.testbed.pods[0], SERVICE_V4);
     assert_eq!(answers(&pod.tcp(WEB.0, RecordType::A)?), [WEB.1]);
@@ -90,7 +90,7 @@ fn datagrams(random: &mut StdRng) -> Result<()> {
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
     socket.connect(SERVER)?;
     socket.set_nonblocking(true)?;
-    let mut buffer = [0; 65_535];
+    let mut buffer = vec![0; 65_535];
     for _ in 0..DATAGRAMS {
         let _buffer_is_full = socket.send(&message(random));
         while socket.recv(&mut buffer).is_ok() {}

@@ -21,8 +21,9 @@ fn a_zone_is_transferred_and_each_of_its_records_is_answered() -> Result<()> {
         .collect();
     let (first, last) = (records[0], records[records.len() - 1]);
     assert_eq!(first, last, "2.2: the same SOA at both ends");
-    let body: HashSet<&Record> = records[1..records.len() - 1].iter().copied().collect();
-    assert_eq!(body.len(), records.len() - 2, "2.2: each record once");
+    let body = &records[1..records.len() - 1];
+    let distinct: HashSet<String> = body.iter().map(ToString::to_string).collect();
+    assert_eq!(distinct.len(), body.len(), "2.2: each record once");
     assert!(messages.len() > 1, "2.2: in several messages");
     // 3: the zone is what is answered; every tenth record stands for all.
     for record in body.iter().step_by(10) {
@@ -30,7 +31,7 @@ fn a_zone_is_transferred_and_each_of_its_records_is_answered() -> Result<()> {
         let response = site.ask(Way::Tcp, &message(0, [1, 0, 0, 0], &[&asked]))?;
         let response = Message::from_vec(&response.context("no response")?)?;
         assert!(
-            response.answers.contains(record),
+            response.answers.contains(*record),
             "{record} is not answered"
         );
     }

@@ -58,10 +58,12 @@ impl Bench {
     fn listed(to: &str, services: u32) -> Self {
         let bench = Self::new(to, services);
         let keys = |kind| -> HashSet<ObjectKey> {
-            match kind {
-                Kind::Namespace => [ObjectKey::new("", "ns")].into(),
-                Kind::Service => (0..services).map(|n| service(n).key().clone()).collect(),
-                _ => HashSet::new(),
+            if kind == Kind::Service {
+                (0..services).map(|n| service(n).key().clone()).collect()
+            } else if kind == Kind::Namespace {
+                [ObjectKey::new("", "ns")].into()
+            } else {
+                HashSet::new()
             }
         };
         let resets = Kind::ALL.map(|kind| change(Verb::Reset(kind, keys(kind))));

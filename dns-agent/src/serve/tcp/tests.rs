@@ -139,7 +139,7 @@ async fn who_takes_no_response_is_given_up() {
     let (_client, (stream, _)) = (client.unwrap(), accepted.unwrap());
     let (outbox, unread) = outbox::new(Arc::new(Semaphore::new(1 << 25)));
     for _ in 0..400 {
-        outbox.send(&[0; 65_000]);
+        outbox.send(&vec![0; 65_000]);
     }
     let (_, writer) = stream.into_split();
     let writing = unread.write(writer, Duration::from_millis(200));
