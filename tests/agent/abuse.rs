@@ -24,7 +24,7 @@ const CONNECTIONS: usize = 300;
 /// What the first round may add: the buffers of all connections and responses that wait.
 const ROOM: u64 = 64 * 1024;
 /// What further rounds may add.
-const LEAK: u64 = 16 * 1024;
+const LEAK: u64 = 8 * 1024;
 
 #[test]
 fn random_and_mutated_messages_cost_neither_answers_nor_memory_nor_descriptors() -> Result<()> {

@@ -7,3 +7,4 @@ mod faults;
 mod modes;
 mod reload;
 mod stale;
+mod transfer;

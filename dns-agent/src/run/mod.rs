@@ -4,6 +4,7 @@
 //! gone, `lameduck`, sockets closed, queries under way ended.
 
 mod datapath;
+mod descriptors;
 mod metering;
 mod reload;
 mod serving;
@@ -41,6 +42,10 @@ const DRAIN: Duration = Duration::from_secs(5);
 
 /// Runs until SIGTERM or SIGINT.
 pub fn run(args: RunArgs) -> Result<()> {
+    match descriptors::raise_limit() {
+        Ok(limit) => tracing::debug!("up to {limit} descriptors"),
+        Err(error) => tracing::warn!("the limit of descriptors stays as it is: {error}"),
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build();
