@@ -73,11 +73,12 @@ impl Agent {
             Arc::clone(&agent.cluster),
             inbox,
             progress,
-            move |latency| meters.answered_after(latency),
+            move |measured| meters.take(measured),
         ));
         let mut source = agent.source(events).await?;
         let (detach, attached) = agent.attach()?;
-        let mut reload = reload::Reload::new(agent.args.corefile.clone());
+        let coredns = agent.status.metrics.coredns().clone();
+        let mut reload = reload::Reload::new(agent.args.corefile.clone(), coredns);
 
         let result = loop {
             tokio::select! {
@@ -130,6 +131,7 @@ impl Agent {
             wanted,
         };
         agent.export_outcomes();
+        agent.count_answers();
         agent.set_destinations();
         Ok(agent)
     }
@@ -179,6 +181,16 @@ impl Agent {
                     Vec::new()
                 }
             });
+    }
+
+    fn count_answers(&mut self) {
+        let answered = self
+            .datapath
+            .as_mut()
+            .and_then(|datapath| datapath.answered.take());
+        if let Some(answered) = answered {
+            metering::answered(&self.status.metrics, answered, &self.cluster);
+        }
     }
 
     /// Starts to follow the objects.
@@ -254,7 +266,10 @@ impl Agent {
     async fn reload(&mut self, config: Config) {
         match self.try_reload(config).await {
             Ok(()) => tracing::info!("the changed Corefile is in force"),
-            Err(error) => tracing::error!("the changed Corefile is not in force: {error:#}"),
+            Err(error) => {
+                self.status.metrics.coredns().reload_failed();
+                tracing::error!("the changed Corefile is not in force: {error:#}");
+            }
         }
     }
 
