@@ -119,7 +119,7 @@ impl Agent {
             .set(&config, &args.listen, &instances, &cluster)
             .await?;
         let wanted = wanted(&config, &args);
-        let admin = Admin::start(&wanted, &status)?;
+        let admin = Admin::start(&wanted, &status).await?;
         let mut agent = Self {
             args,
             config,
@@ -277,17 +277,8 @@ impl Agent {
         let own = own_addresses(&config, &self.args)?;
         let wanted = wanted(&config, &self.args);
         if wanted != self.wanted {
-            // One address cannot be held twice, so the old one goes first.
-            std::mem::replace(&mut self.admin, Admin::start(&[], &self.status)?)
-                .stop()
-                .await;
-            match Admin::start(&wanted, &self.status) {
-                Ok(admin) => (self.admin, self.wanted) = (admin, wanted),
-                Err(error) => {
-                    self.admin = Admin::start(&self.wanted, &self.status)?;
-                    return Err(error.into());
-                }
-            }
+            self.admin.set(&wanted).await?;
+            self.wanted = wanted;
         }
         for warning in config
             .warnings
