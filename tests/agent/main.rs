@@ -4,6 +4,7 @@
 mod abuse;
 mod ending;
 mod faults;
+mod metrics;
 mod modes;
 mod reload;
 mod stale;

@@ -16,7 +16,7 @@ fn a_secondary_is_told_of_a_burst_of_changes_once_and_until_it_responds() -> Res
     let secondary = site
         .testbed
         .node
-        .enter(|| Ok(UdpSocket::bind((Ipv4Addr::LOCALHOST, 5353))?))?;
+        .enter(|| anyhow::Ok(UdpSocket::bind((Ipv4Addr::LOCALHOST, 5353))?))?;
     let transfer = "transfer cluster.local {\n    to 127.0.0.1:5353\n    }\n    errors";
     site.corefile(&corefile("ttl 30", "1s").replacen("errors", transfer, 1))?;
     let _agent = site.start(&ARGS)?;

@@ -36,6 +36,7 @@ pub struct Response {
     message: Vec<u8>,
     failure: Option<String>,
     following: Option<Following>,
+    plugin: &'static str,
 }
 
 /// The messages behind the first one (RFC 5936 2.2), made as they are taken.
@@ -48,6 +49,7 @@ impl Response {
             message,
             failure: None,
             following: None,
+            plugin: "",
         }
     }
 
@@ -71,6 +73,7 @@ impl Response {
             message: empty(query, SERVFAIL),
             failure: Some(why.into()),
             following: None,
+            plugin: "",
         }
     }
 
@@ -128,6 +131,20 @@ impl Response {
     /// The message, and what follows it.
     pub fn into_messages(self) -> (Vec<u8>, Option<Following>) {
         (self.message, self.following)
+    }
+
+    /// Notes which plugin made it: the first to be noted. A failure is no plugin's, as in CoreDNS.
+    #[must_use]
+    pub fn by(self, plugin: &'static str) -> Self {
+        if self.plugin.is_empty() && self.failure.is_none() {
+            return Self { plugin, ..self };
+        }
+        self
+    }
+
+    /// Which plugin made it; empty where none did.
+    pub fn plugin(&self) -> &'static str {
+        self.plugin
     }
 
     /// Why it is a failure, where it is one of ours.

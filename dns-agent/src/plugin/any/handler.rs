@@ -18,6 +18,10 @@ pub struct Any;
 
 #[async_trait]
 impl Handler for Any {
+    fn name(&self) -> &'static str {
+        "any"
+    }
+
     async fn handle(&self, query: &Query, next: Next<'_>) -> Response {
         if query.question.qtype == ANY {
             return Response::of_records(query, HINFO, TTL, &[RDATA.to_vec()]);

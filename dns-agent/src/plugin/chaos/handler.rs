@@ -41,6 +41,10 @@ impl Chaos {
 
 #[async_trait]
 impl Handler for Chaos {
+    fn name(&self) -> &'static str {
+        "chaos"
+    }
+
     fn takes(&self, question: &Question) -> bool {
         (question.qclass, question.qtype) == (CH, TXT)
     }

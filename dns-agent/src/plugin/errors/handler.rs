@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use parking_lot::Mutex;
 
-use crate::serve::{Handler, Next, Query, Question, Response};
+use crate::serve::{Handler, Next, Query, Response};
 
 /// A dead upstream fails every query; the log is to be read by a person.
 const LINES_PER_SECOND: u32 = 10;
@@ -18,7 +18,11 @@ pub struct Errors {
 
 #[async_trait]
 impl Handler for Errors {
-    fn takes(&self, _: &Question) -> bool {
+    fn name(&self) -> &'static str {
+        "errors"
+    }
+
+    fn wraps(&self) -> bool {
         true
     }
 

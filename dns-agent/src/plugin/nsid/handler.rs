@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use crate::serve::query::NSID;
-use crate::serve::{Handler, Next, Query, Question, Response};
+use crate::serve::{Handler, Next, Query, Response};
 
 /// Adds the identifier to responses.
 pub struct Nsid {
@@ -21,7 +21,11 @@ impl Nsid {
 
 #[async_trait]
 impl Handler for Nsid {
-    fn takes(&self, _: &Question) -> bool {
+    fn name(&self) -> &'static str {
+        "nsid"
+    }
+
+    fn wraps(&self) -> bool {
         true
     }
 

@@ -44,6 +44,10 @@ impl Transfer {
 
 #[async_trait]
 impl Handler for Transfer {
+    fn name(&self) -> &'static str {
+        "transfer"
+    }
+
     fn takes(&self, question: &Question) -> bool {
         question.qclass == 1 && matches!(question.qtype, AXFR | IXFR)
     }
