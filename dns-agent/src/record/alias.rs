@@ -6,8 +6,8 @@ use super::schema::View;
 use super::{Name, Node, Rdata};
 use crate::k8s::index::Index;
 
-/// How many aliases in a row are followed; as many as [`crate::serve::chain`] follows.
-const MOST: usize = 8;
+/// How many aliases in a row are followed: as many as CoreDNS follows; longer chains are mistakes.
+pub const MOST: u8 = 11;
 /// CNAME
 const CNAME: u16 = 5;
 
@@ -39,7 +39,7 @@ impl View {
         let mut next = alias(name, node);
         let mut end = None;
         while let Some((owner, ttl, target)) = next.take() {
-            if aliases.len() == MOST || !self.holds(&target) || !is_ours(&target) {
+            if aliases.len() == usize::from(MOST) || !self.holds(&target) || !is_ours(&target) {
                 return None;
             }
             end = self.node(index, &target);

@@ -78,7 +78,7 @@ fn what_is_not_held_is_not_followed() {
 }
 
 #[test]
-fn eight_aliases_in_a_row_are_followed() {
+fn eleven_aliases_in_a_row_are_followed() {
     let row = |count: usize| {
         let key = |i: usize| {
             if i == 0 {
@@ -96,6 +96,6 @@ fn eight_aliases_in_a_row_are_followed() {
             )
         }))
     };
-    assert_eq!(row(8).map(|(targets, ..)| targets.len()), Some(8));
-    assert_eq!(row(9), None);
+    assert_eq!(row(11).map(|(targets, ..)| targets.len()), Some(11));
+    assert_eq!(row(12), None);
 }
