@@ -45,6 +45,8 @@ pub struct Reply {
     pub tail_len: usize,
     /// The sum of the whole message.
     pub sum: u64,
+    /// What it is counted under: see [`answered`](crate::answered).
+    pub account: usize,
 }
 
 impl Reply {
@@ -68,7 +70,9 @@ pub fn respond(scratch: &mut Scratch, query: &Query, store: &impl Store) -> Resu
     let Some(record) = store.find(query.key) else {
         let zone = negative::authority(scratch, query, store.zones().ok_or(Outcome::Internal)?)?;
         let soa = Some((zone, zone.apex as usize));
+        let account = zone.account as usize;
         let reply = finish(scratch, query, Outcome::NxDomain, DENIAL, NOTHING, soa);
+        let reply = Reply { account, ..reply };
         return unchanged(store, epoch, reply);
     };
     let head = record.head();
@@ -78,8 +82,10 @@ pub fn respond(scratch: &mut Scratch, query: &Query, store: &impl Store) -> Resu
     {
         return Err(Outcome::OtherName);
     }
+    let account = head.account;
     if let Some(set) = find_set(&record, query, head.sets) {
-        return positive(scratch, query, store, &record, &set, head.flags);
+        let reply = positive(scratch, query, store, &record, &set, head.flags)?;
+        return Ok(Reply { account, ..reply });
     }
     let (denial, counts, end) = if head.flags & flag::ALIAS == 0 {
         (Outcome::NoData, DENIAL, NOTHING)
@@ -90,13 +96,13 @@ pub fn respond(scratch: &mut Scratch, query: &Query, store: &impl Store) -> Resu
     let soa = Some((zone, head.zone_len));
     if head.flags & flag::APEX != 0 && query.rtype == SOA {
         let reply = finish(scratch, query, Outcome::Answer, [1, 0, 0], NOTHING, soa);
-        return unchanged(store, epoch, reply);
+        return unchanged(store, epoch, Reply { account, ..reply });
     }
     if zone.flags & zone::flag::COMPLETE == 0 {
         return Err(Outcome::Incomplete);
     }
     let reply = finish(scratch, query, denial, counts, end, soa);
-    unchanged(store, epoch, reply)
+    unchanged(store, epoch, Reply { account, ..reply })
 }
 
 /// The denial of a type that the end of an alias does not have: the CNAME records, and the RCODE of the last name
@@ -256,5 +262,6 @@ fn finish(
         body_len,
         tail_len,
         sum,
+        account: 0,
     }
 }

@@ -25,6 +25,8 @@ pub struct Placement {
     pub zone_len: u8,
     /// Whether the order of addresses is drawn per answer.
     pub shuffle: bool,
+    /// What answers are counted under: see [`dns_ebpf::answered`].
+    pub account: u8,
 }
 
 /// The record for `name`, its key left zero, and its entry in NAMES, its reference left zero.
@@ -72,6 +74,7 @@ pub fn encode_alias(
         zone_len: placement.zone_len.into(),
         flags,
         sets: parts.len(),
+        account: placement.account.into(),
     };
     record[8..16].copy_from_slice(&head.to_word().to_ne_bytes());
     record[16..16 + wire.len()].copy_from_slice(wire);
