@@ -50,7 +50,8 @@ impl Records {
                 self.octets.extend([0, 0]);
                 self.octets.extend(weight.to_be_bytes());
                 self.octets.extend(port.to_be_bytes());
-                // RFC 2782: the target is not compressed; but others may point at it.
+                // RFC 2782 forbids to compress the target, and RFC 3597 4 leaves that to the types of
+                // RFC 1035: who does not know SRV could not unpack it. But others may point at it.
                 let at = self.base + self.octets.len();
                 self.octets.extend(target.wire());
                 self.see(target.wire(), at);

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use dns_ebpf::zone::flag;
 
 use crate::answer::held::{Placement, encode_alias};
-use crate::corefile::Config;
+use crate::corefile::{Config, Server};
 use crate::k8s::index::{Index, cluster_ips};
 use crate::k8s::object::{Kind, ObjectKey};
 use crate::k8s::{Event, Verb};
@@ -33,7 +33,7 @@ const BROKEN_PATIENCE: Duration = Duration::from_mins(1);
 
 /// Everything that is known.
 pub struct Cluster {
-    index: Index,
+    index: Arc<Index>,
     instances: Vec<Arc<Instance>>,
     cuts: Cuts,
     accounts: Accounts,
@@ -44,6 +44,8 @@ pub struct Cluster {
     /// Names that could not be held: their zones are not whole.
     missing: BTreeSet<Name>,
     serial: u32,
+    /// Whether something changed within the second that `serial` names, after it was given.
+    is_unsettled: bool,
     /// When the last event or tick came: the clock is the caller's.
     now: Instant,
     /// What was last said about `missing`, so that it is said once.
@@ -61,7 +63,7 @@ impl Cluster {
     /// Knows nothing yet.
     pub fn new(held: Held, dns_service: ObjectKey) -> Self {
         Self {
-            index: Index::default(),
+            index: Arc::default(),
             instances: Vec::new(),
             cuts: Cuts::default(),
             accounts: Accounts::default(),
@@ -71,6 +73,7 @@ impl Cluster {
             broken: BTreeMap::new(),
             missing: BTreeSet::new(),
             serial: seconds_since_1970(),
+            is_unsettled: false,
             now: Instant::now(),
             said: None,
         }
@@ -79,7 +82,7 @@ impl Cluster {
     /// Puts a Corefile in force. `own` are the agent's own addresses, for `ns.dns.<zone>` where the DNS
     /// Service has none. Answers that stay the same are not interrupted.
     pub fn configure(&mut self, config: &Config, own: &[IpAddr]) -> &[Arc<Instance>] {
-        let instance = |(server, block): (usize, &crate::corefile::Server)| {
+        let instance = |(server, block): (usize, &Server)| {
             let options = block.kubernetes.clone()?;
             Some(Arc::new(Instance::new(
                 server,
@@ -96,6 +99,11 @@ impl Cluster {
             .filter_map(instance)
             .collect();
         self.cuts = Cuts::new(config, &self.instances, &mut self.accounts);
+        // One flag for the whole port: which block a query is for is only known once its name is read.
+        let port = self.instances.first().map(|instance| instance.port);
+        let asked_for = |block: &Server| Some(block.port) == port && block.nsid.is_some();
+        let nsid = config.servers.iter().any(asked_for);
+        self.held.settings().set_nsid(nsid);
         self.rebuild();
         &self.instances
     }
@@ -120,10 +128,7 @@ impl Cluster {
         }
         let changed = self.write(names);
         if changed.names > 0 {
-            self.serial = seconds_since_1970();
-            for slot in self.cuts.served() {
-                self.held.set_serial(slot, self.serial);
-            }
+            self.renumber(seconds_since_1970());
         }
         if before != self.is_complete() {
             self.write_zones();
@@ -139,7 +144,21 @@ impl Cluster {
         if !retry.is_empty() {
             self.write(retry);
         }
+        let second = seconds_since_1970();
+        if self.is_unsettled && second != self.serial {
+            self.renumber(second);
+        }
         self.write_zones();
+    }
+
+    /// Gives the zones the serial of a second. What else changes within that second gets the next one's, once it
+    /// has come: two states that last have two serials, and none is ahead of the clock.
+    fn renumber(&mut self, second: u32) {
+        self.is_unsettled = second == self.serial;
+        self.serial = second;
+        for slot in self.cuts.served() {
+            self.held.set_serial(slot, second);
+        }
     }
 
     /// Whether every kind was listed.
@@ -157,6 +176,12 @@ impl Cluster {
     /// The objects.
     pub fn index(&self) -> &Index {
         &self.index
+    }
+
+    /// The objects as they are now, to be looked at without the lock. While anyone has them, the next change copies
+    /// the index (not the objects) and goes on with the copy.
+    pub fn snapshot(&self) -> Arc<Index> {
+        Arc::clone(&self.index)
     }
 
     /// What the programs count their answers under.
@@ -193,7 +218,7 @@ impl Cluster {
             self.listed.insert(kind.plural());
             self.broken.remove(kind.plural());
         }
-        for touched in self.index.apply(verb) {
+        for touched in Arc::make_mut(&mut self.index).apply(verb) {
             for instance in &self.instances {
                 names.extend(instance.view.touched(&self.index, &touched));
             }

@@ -286,6 +286,39 @@ fn a_reload_changes_what_it_says_and_keeps_the_rest() {
 }
 
 #[test]
+fn what_changes_within_a_serials_second_gets_the_next_ones() {
+    let mut bench = Bench::listed();
+    let change_to = |last| [change(Verb::Apply(service("web", [10, 96, 0, last])))];
+    // As many changes as fit in some second: at least two of them share it.
+    let mut last = 10;
+    while !bench.cluster.is_unsettled {
+        bench.take(change_to(last));
+        last = last % 200 + 10;
+    }
+    let shared = bench.cluster.serial();
+    bench.wait(0);
+    assert!(bench.cluster.serial() == shared || !bench.cluster.is_unsettled);
+    std::thread::sleep(Duration::from_millis(1100));
+    bench.wait(1);
+    let settled = bench.cluster.serial();
+    assert!(settled > shared && !bench.cluster.is_unsettled);
+    std::thread::sleep(Duration::from_millis(1100));
+    bench.wait(1);
+    assert_eq!(bench.cluster.serial(), settled, "and then it stays");
+}
+
+#[test]
+fn who_looks_at_the_objects_keeps_those_of_the_moment() {
+    let mut bench = Bench::listed();
+    let key = ObjectKey::new("default", "web");
+    let before = bench.cluster.snapshot();
+    bench.take([change(Verb::Delete(Kind::Service, key.clone()))]);
+    assert!(before.service(&key).is_some());
+    assert!(bench.cluster.index().service(&key).is_none());
+    assert!(bench.cluster.snapshot().service(&key).is_none());
+}
+
+#[test]
 fn an_answer_is_counted_under_its_server_block_whatever_slot_its_zone_has() {
     let mut bench = Bench::listed();
     let zone = |bench: &Bench, name: &str| {

@@ -4,8 +4,10 @@ use std::path::Path;
 
 use super::error::CorefileError;
 use super::{Config, Server};
+use crate::plugin::chaos;
 use crate::plugin::forward;
 use crate::plugin::kubernetes::{self, Pods};
+use crate::plugin::transfer;
 use crate::record::Name;
 
 /// Reads the Corefile at `path`, the built-in one without a path. Returns the report, which ends
@@ -56,6 +58,10 @@ fn head(server: &Server) -> String {
 /// One line for each plugin, alphabetically.
 fn plugins(server: &Server) -> Vec<String> {
     let mut plugins = Vec::new();
+    if server.any {
+        plugins.push("any".to_owned());
+    }
+    plugins.extend(server.chaos.as_ref().map(chaos));
     if server.errors {
         plugins.push("errors".to_owned());
     }
@@ -71,11 +77,19 @@ fn plugins(server: &Server) -> Vec<String> {
     if server.loadbalance {
         plugins.push("loadbalance".to_owned());
     }
+    plugins.extend(server.nsid.iter().map(|data| format!("nsid {data}")));
     let on = |plugin: &str, address: &String| format!("{plugin} on {address}");
     plugins.extend(server.prometheus.iter().map(|at| on("prometheus", at)));
     plugins.extend(server.ready.iter().map(|at| on("ready", at)));
     plugins.extend(server.reload.map(|every| format!("reload every {every:?}")));
+    plugins.extend(server.transfer.iter().map(transfer));
     plugins
+}
+
+fn chaos(options: &chaos::Options) -> String {
+    let authors: Vec<&str> = options.authors.iter().map(String::as_str).collect();
+    let version = &options.version;
+    format!("chaos {version} by {}", authors.join(", "))
 }
 
 fn forward(options: &forward::Options) -> String {
@@ -85,6 +99,15 @@ fn forward(options: &forward::Options) -> String {
         parts.push(format!("except {}", names(&options.except)));
     }
     parts.join(", ")
+}
+
+fn transfer(options: &transfer::Options) -> String {
+    let to: Vec<String> = options.to.iter().map(ToString::to_string).collect();
+    let mut text = format!("transfer {} to {}", names(&options.zones), to.join(" "));
+    if let Some(source) = options.source {
+        text.push_str(&format!(", notifying from {source}"));
+    }
+    text
 }
 
 fn kubernetes(options: &kubernetes::Options) -> String {

@@ -10,7 +10,8 @@ use super::lexer::{Environment, Position};
 use super::parser::{self, Directive, ServerBlock};
 use super::{Config, Server, import, zone};
 use crate::plugin::{
-    bind, errors, forward, health, kubernetes, loadbalance, prometheus, ready, reload,
+    any, bind, chaos, errors, forward, health, kubernetes, loadbalance, nsid, prometheus, ready,
+    reload, transfer,
 };
 use crate::record::Name;
 
@@ -18,16 +19,20 @@ use crate::record::Name;
 const DNS_PORT: u16 = 53;
 
 /// The plugins that act.
-const ACTING: [&str; 9] = [
+const ACTING: &[&str] = &[
+    "any",
     "bind",
+    "chaos",
     "errors",
     "forward",
     "health",
     "kubernetes",
     "loadbalance",
+    "nsid",
     "prometheus",
     "ready",
     "reload",
+    "transfer",
 ];
 
 /// The other plugins of the kubeadm and NodeLocal DNSCache Corefiles, with the options they have
@@ -48,10 +53,10 @@ const SILENT: [Known; 2] = [
 ];
 
 /// The rest of CoreDNS 1.15's plugins (`plugin.cfg`): a name of these is no slip of the pen.
-const NOT_BUILT: &str = "acl any auto autopath azure bufsize cancel chaos clouddns debug dns64 \
+const NOT_BUILT: &str = "acl auto autopath azure bufsize cancel clouddns debug dns64 \
     dnssec dnstap dynupdate erratic etcd file geoip grpc grpc_server header hosts https https3 \
-    k8s_external local log metadata minimal multisocket nomad nsid pprof proxyproto quic \
-    rewrite root route53 secondary shed sign siit template timeouts tls trace transfer tsig view \
+    k8s_external local log metadata minimal multisocket nomad pprof proxyproto quic \
+    rewrite root route53 secondary shed sign siit template timeouts tls trace tsig view \
     whoami";
 
 impl Config {
@@ -162,7 +167,11 @@ fn plugins(lines: &[Directive], zones: Vec<Name>, report: &mut Report) -> Server
         port: DNS_PORT,
         bind: Vec::new(),
         kubernetes: None,
+        transfer: Vec::new(),
         forward: Vec::new(),
+        nsid: None,
+        any: false,
+        chaos: None,
         loadbalance: false,
         errors: false,
         health: None,
@@ -173,7 +182,7 @@ fn plugins(lines: &[Directive], zones: Vec<Name>, report: &mut Report) -> Server
     let mut first: HashMap<&str, usize> = HashMap::new();
     for line in lines {
         let name = line.name.text.as_str();
-        let repeatable = matches!(name, "bind" | "forward" | "loadbalance");
+        let repeatable = matches!(name, "bind" | "forward" | "loadbalance" | "transfer");
         if !repeatable
             && ACTING.contains(&name)
             && let Some(line_number) = first.insert(name, line.name.at.line)
@@ -186,7 +195,12 @@ fn plugins(lines: &[Directive], zones: Vec<Name>, report: &mut Report) -> Server
             report.refuse(&line.name.at, problem);
         }
         match name {
+            "any" => {
+                any::setup(line, report);
+                server.any = true;
+            }
             "bind" => server.bind.extend(bind::setup(line, report)),
+            "chaos" => server.chaos = Some(chaos::setup(line, report)),
             "errors" => {
                 errors::setup(line, report);
                 server.errors = true;
@@ -200,9 +214,13 @@ fn plugins(lines: &[Directive], zones: Vec<Name>, report: &mut Report) -> Server
                 loadbalance::setup(line, report);
                 server.loadbalance = true;
             }
+            "nsid" => server.nsid = Some(nsid::setup(line, report)),
             "prometheus" => server.prometheus = Some(prometheus::setup(line, report)),
             "ready" => server.ready = Some(ready::setup(line, report)),
             "reload" => server.reload = Some(reload::setup(line, report)),
+            "transfer" => server
+                .transfer
+                .extend(transfer::setup(line, &server.zones, report)),
             _ => without_effect(line, report),
         }
     }
@@ -217,7 +235,7 @@ fn without_effect(line: &Directive, report: &mut Report) {
         return report.warn(&line.name.at, sentence);
     }
     let silent = SILENT.iter().map(|known| known.plugin);
-    let mut known: Vec<&str> = ACTING.into_iter().chain(silent).collect();
+    let mut known: Vec<&str> = ACTING.iter().copied().chain(silent).collect();
     known.sort_unstable();
     let (name, known) = (name.to_owned(), known.join(", "));
     let problem = if NOT_BUILT.split_whitespace().any(|plugin| plugin == name) {

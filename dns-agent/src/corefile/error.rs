@@ -171,6 +171,14 @@ pub enum Problem {
         /// What there is.
         known: String,
     },
+    /// An option twice in a plugin's block.
+    #[error("option {option:?} of {plugin:?} is already in this block; expected it once")]
+    OptionTwice {
+        /// The plugin.
+        plugin: String,
+        /// The option.
+        option: String,
+    },
     /// An option of CoreDNS that is not here.
     #[error("option {option:?} of {plugin:?} is not built yet; KernDNS knows: {known}")]
     OptionNotBuilt {
@@ -233,6 +241,9 @@ pub enum Problem {
         "\"kubernetes\" has reverse zones only; expected the cluster domain too, such as cluster.local"
     )]
     NoClusterDomain,
+    /// `transfer` to nobody.
+    #[error("\"transfer\" says to nobody; expected \"to\" with one or more addresses, or \"*\"")]
+    NoSecondary,
     /// `forward` from a prefix that is several zones.
     #[error(
         "\"forward\" {given:?} is {zones} zones; expected one, so a prefix of whole octets (IPv4) or digits (IPv6)"

@@ -13,7 +13,8 @@ use super::object::{Kind, Object, ObjectKey, Service, ServiceKind};
 use super::slice::Slice;
 
 /// The objects of a cluster.
-#[derive(Debug, Default)]
+/// A clone shares the objects.
+#[derive(Debug, Clone, Default)]
 pub struct Index {
     namespaces: HashSet<Arc<str>>,
     groups: BTreeMap<Arc<ObjectKey>, Group>,
@@ -25,7 +26,7 @@ pub struct Index {
 }
 
 /// A Service and the EndpointSlices that name it; either may be there before the other.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Group {
     /// The Service, if it exists.
     pub service: Option<Arc<Service>>,

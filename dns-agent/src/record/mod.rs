@@ -3,6 +3,7 @@
 pub mod alias;
 mod answer_set;
 pub mod endpoint_name;
+mod image;
 pub mod name;
 mod owner;
 pub mod pod;

@@ -213,7 +213,8 @@ impl View {
             .then(Node::default)
     }
 
-    /// The addresses in a range that may have a PTR record: of Services in order, then of endpoints.
+    /// The addresses in a range that may have a PTR record: of Services in order, then in order those that
+    /// only endpoints have.
     pub(super) fn addresses(
         &self,
         index: &Index,
@@ -225,7 +226,13 @@ impl View {
             .cluster_ips()
             .within(range)
             .map(|(address, _)| address)
-            .chain(endpoints.into_iter().flatten().map(|(address, _)| address))
+            .chain(
+                endpoints
+                    .into_iter()
+                    .flatten()
+                    .map(|(address, _)| address)
+                    .filter(|&address| index.cluster_ips().at(address).next().is_none()),
+            )
     }
 
     /// The names of who has an address: the one Service with this ClusterIP, else an endpoint of each

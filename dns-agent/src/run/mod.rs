@@ -4,6 +4,7 @@
 //! gone, `lameduck`, sockets closed, queries under way ended.
 
 mod datapath;
+mod descriptors;
 mod metering;
 mod reload;
 mod serving;
@@ -28,6 +29,7 @@ use crate::k8s::{Event, manifest, watch as k8s_watch};
 use crate::kernel::attach::Attacher;
 use crate::kernel::object::Constants;
 use crate::map::held::Held;
+use crate::plugin::transfer::notify::Notifier;
 use crate::serve::admin::{Admin, Endpoint, Status, Wanted};
 use datapath::Datapath;
 use metering::Meters;
@@ -40,6 +42,10 @@ const DRAIN: Duration = Duration::from_secs(5);
 
 /// Runs until SIGTERM or SIGINT.
 pub fn run(args: RunArgs) -> Result<()> {
+    match descriptors::raise_limit() {
+        Ok(limit) => tracing::debug!("up to {limit} descriptors"),
+        Err(error) => tracing::warn!("the limit of descriptors stays as it is: {error}"),
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build();
@@ -54,6 +60,7 @@ struct Agent {
     cluster: Arc<RwLock<Cluster>>,
     datapath: Option<Datapath>,
     serving: Serving,
+    notifier: Notifier,
     status: Status,
     admin: Admin,
     wanted: Vec<Wanted>,
@@ -118,6 +125,7 @@ impl Agent {
         serving
             .set(&config, &args.listen, &instances, &cluster)
             .await?;
+        let notifier = Notifier::start(&config, &cluster);
         let wanted = wanted(&config, &args);
         let admin = Admin::start(&wanted, &status).await?;
         let mut agent = Self {
@@ -126,6 +134,7 @@ impl Agent {
             cluster,
             datapath,
             serving,
+            notifier,
             status,
             admin,
             wanted,
@@ -296,6 +305,7 @@ impl Agent {
             self.cluster.write().configure(&self.config, &own);
             return Err(error);
         }
+        self.notifier = Notifier::start(&config, &self.cluster);
         self.config = config;
         self.set_destinations();
         Ok(())

@@ -3,8 +3,8 @@
 use super::super::check;
 use super::{Directory, in_block, parse};
 
-const KNOWN: &str = "bind, cache, errors, forward, health, kubernetes, loadbalance, loop, \
-    prometheus, ready, reload";
+const KNOWN: &str = "any, bind, cache, chaos, errors, forward, health, kubernetes, loadbalance, \
+    loop, nsid, prometheus, ready, reload, transfer";
 const KUBERNETES: &str =
     "pods, ttl, fallthrough, namespaces, endpoint_pod_names, noendpoints, ignore";
 

@@ -53,6 +53,10 @@ fn the_kubeadm_corefile_is_read_with_a_warning_for_each_thing_without_effect() {
             ],
             except: vec![],
         }],
+        transfer: vec![],
+        nsid: None,
+        any: false,
+        chaos: None,
         loadbalance: true,
         errors: true,
         health: Some(Health {

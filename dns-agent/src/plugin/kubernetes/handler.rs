@@ -140,6 +140,8 @@ fn shuffle(sections: &mut Sections) {
     for section in [&mut sections.answer, &mut sections.additional] {
         if section.iter().all(|(_, _, rdata)| is_address(rdata)) {
             section.shuffle(&mut rand::rng());
+            // RRsets stay in one piece, or `fit` would drop all of those that it cannot keep whole.
+            section.sort_by(|(one, _, a), (other, _, b)| (one, a.rtype()).cmp(&(other, b.rtype())));
         }
     }
 }
