@@ -88,6 +88,8 @@ outcomes! {
     NoRoom = 30 "no_room",
     /// Passed: a helper or a map lookup failed that should not.
     Internal = 31 "internal",
+    /// Passed: as many labels as a zone-scoped name (`zonal`), which a rule makes.
+    ZonalName = 34 "zonal_name",
 }
 
 /// Counters per hook: room for outcomes to come.

@@ -12,6 +12,7 @@ use crate::corefile::Config;
 use crate::plugin::kubernetes::Pods;
 use crate::record::Name;
 use crate::record::reverse::is_reverse;
+use crate::record::zonal;
 
 /// The cuts, longest name first.
 #[derive(Debug, Clone, Default)]
@@ -28,6 +29,8 @@ struct Cut {
     /// The zone whose SOA denies, and its TTL.
     apex: usize,
     ttl: u32,
+    /// From so many labels above the cut on, a name may be one that a rule makes; 0: never.
+    rule_labels: u32,
 }
 
 impl Cuts {
@@ -105,6 +108,7 @@ impl Cuts {
             name,
             flags: flag::USED,
             ttl: 0,
+            rule_labels: 0,
         };
         if let (Some(instance), Some(zone)) = (instance, zone) {
             let options = instance.view.options();
@@ -117,6 +121,11 @@ impl Cuts {
             let is_pod = !is_reverse(zone) && zone.child(b"pod").as_ref() == Some(&cut.name);
             if is_pod && options.pods != Pods::Disabled {
                 cut.flags |= flag::PODS;
+            }
+            if options.zonal && !is_reverse(zone) && !options.multicluster.contains(zone) {
+                let below = cut.name.labels().count() - zone.labels().count();
+                let below = u32::try_from(below).unwrap_or(u32::MAX);
+                cut.rule_labels = zonal::LABELS.saturating_sub(below).max(1);
             }
             cut.apex = zone.wire().len();
             // As CoreDNS: a denial is kept for five minutes at most, whatever `ttl` says.
@@ -158,6 +167,7 @@ impl Cuts {
                 flags: cut.flags | state,
                 serial,
                 ttl: cut.ttl,
+                rule_labels: cut.rule_labels,
                 ..Zone::new(cut.name.wire())
             }
         };

@@ -13,7 +13,10 @@ use dns_ebpf::scratch::{DNS, Scratch};
 
 use super::Cluster;
 use crate::corefile::Config;
-use crate::k8s::object::{Kind, Object, ObjectKey, Port, Protocol, Service, ServiceKind};
+use crate::k8s::needs::Seen;
+use crate::k8s::object::{
+    Kind, Namespace, Object, ObjectKey, Port, Protocol, Service, ServiceKind,
+};
 use crate::k8s::{Event, Verb};
 use crate::map::held::Held;
 use crate::record::Name;
@@ -62,7 +65,7 @@ impl Bench {
     }
 
     fn list(&mut self) {
-        let namespace = Object::Namespace(ObjectKey::new("", "default"));
+        let namespace = namespace("default");
         self.take([
             change(Verb::Apply(namespace)),
             change(Verb::Apply(service("web", [10, 96, 0, 7]))),
@@ -112,6 +115,13 @@ fn reset(kind: Kind, keys: &[ObjectKey]) -> Event {
     ))
 }
 
+fn namespace(name: &str) -> Object {
+    Object::Namespace(Namespace {
+        key: ObjectKey::new("", name),
+        seen: Seen::ALL,
+    })
+}
+
 fn service(name: &str, ip: [u8; 4]) -> Object {
     Object::Service(Service {
         key: ObjectKey::new("default", name),
@@ -121,6 +131,8 @@ fn service(name: &str, ip: [u8; 4]) -> Object {
             protocol: Protocol::Tcp,
             number: 80,
         }],
+        external: Box::default(),
+        seen: Seen::ALL,
     })
 }
 
@@ -131,9 +143,7 @@ const NONE: &str = "none.default.svc.cluster.local";
 fn nothing_is_denied_before_every_kind_was_listed() {
     let mut bench = Bench::new(COREFILE, 1000);
     assert_eq!(bench.ask(NONE), Outcome::Incomplete);
-    bench.take([change(Verb::Apply(Object::Namespace(ObjectKey::new(
-        "", "default",
-    ))))]);
+    bench.take([change(Verb::Apply(namespace("default")))]);
     bench.take([change(Verb::Apply(service("web", [10, 96, 0, 7])))]);
     assert_eq!(bench.ask(WEB), Outcome::Answer);
     bench.take([reset(Kind::Service, &[ObjectKey::new("default", "web")])]);

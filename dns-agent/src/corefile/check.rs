@@ -104,10 +104,20 @@ fn kubernetes(options: &kubernetes::Options) -> String {
         let namespaces: Vec<&str> = options.namespaces.iter().map(AsRef::as_ref).collect();
         parts.push(format!("namespaces {}", namespaces.join(" ")));
     }
+    for (option, selector) in [
+        ("labels", &options.labels),
+        ("namespace_labels", &options.namespace_labels),
+    ] {
+        parts.extend(selector.iter().map(|selector| format!("{option} {selector}")));
+    }
+    if !options.multicluster.is_empty() {
+        parts.push(format!("multicluster {}", names(&options.multicluster)));
+    }
     let flags = [
         (options.endpoint_pod_names, "endpoint_pod_names"),
         (options.noendpoints, "noendpoints"),
         (options.ignore_empty_service, "ignore empty_service"),
+        (options.zonal, "zonal"),
     ];
     let set = flags.into_iter().filter(|(set, _)| *set);
     parts.extend(set.map(|(_, flag)| flag.to_owned()));

@@ -9,6 +9,9 @@ use super::error::{CorefileError, Problem, Report};
 use super::lexer::{Environment, Position};
 use super::parser::{self, Directive, ServerBlock};
 use super::{Config, Server, import, zone};
+use crate::k8s::needs::SELECTORS;
+use crate::k8s::selector::Selector;
+use crate::k8s::target::Target;
 use crate::plugin::{
     bind, errors, forward, health, kubernetes, loadbalance, prometheus, ready, reload,
 };
@@ -115,8 +118,13 @@ pub(super) fn parse_with(
     }
     let mut servers = Vec::new();
     let mut served = Served::default();
+    let mut followed = Followed::default();
     for block in &blocks {
-        servers.extend(build(block, &mut served, &mut report));
+        let built = build(block, &mut served, &mut report);
+        if let (Some(key), Some(server)) = (block.keys.first(), built.first()) {
+            followed.add(server, &key.at, &mut report);
+        }
+        servers.extend(built);
     }
     let (faults, warnings) = report.sorted(file);
     if faults.is_empty() {
@@ -226,6 +234,42 @@ fn without_effect(line: &Directive, report: &mut Report) {
         Problem::UnknownPlugin { name, known }
     };
     report.refuse(&line.name.at, problem);
+}
+
+/// What of which API server is followed.
+#[derive(Default)]
+struct Followed {
+    target: Option<(Target, Position)>,
+    selectors: Vec<Selector>,
+}
+
+impl Followed {
+    /// Adds a block's, and reports what cannot be followed together.
+    fn add(&mut self, server: &Server, at: &Position, report: &mut Report) {
+        let Some(options) = &server.kubernetes else {
+            return;
+        };
+        for selector in [&options.labels, &options.namespace_labels].into_iter().flatten() {
+            if !self.selectors.contains(selector) {
+                self.selectors.push(selector.clone());
+            }
+        }
+        // One more of each kind is that of the blocks without one.
+        if self.selectors.len() >= SELECTORS {
+            report.refuse(at, Problem::ManySelectors(SELECTORS - 1));
+        }
+        if options.target == Target::default() {
+            return;
+        }
+        match &self.target {
+            Some((target, first)) if *target != options.target => {
+                let first = first.clone();
+                report.refuse(at, Problem::OtherApiServer { first });
+            }
+            Some(_) => {}
+            None => self.target = Some((options.target.clone(), at.clone())),
+        }
+    }
 }
 
 /// Who serves what on which port.

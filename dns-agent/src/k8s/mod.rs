@@ -8,10 +8,14 @@ pub mod connect;
 pub mod diagnose;
 pub mod document;
 pub mod index;
+pub mod import;
 pub mod manifest;
+pub mod needs;
 pub mod object;
+pub mod selector;
 pub mod slice;
 pub mod strip;
+pub mod target;
 pub mod watch;
 
 use std::collections::HashSet;

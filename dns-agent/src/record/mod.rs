@@ -9,6 +9,7 @@ pub mod reverse;
 pub mod schema;
 mod service;
 mod touched;
+pub mod zonal;
 
 #[cfg(test)]
 mod incremental;

@@ -14,13 +14,19 @@ const LOOK: Duration = Duration::from_secs(1);
 /// The file, and what was last said of it.
 pub(super) struct Reload {
     path: CorefilePath,
+    /// Ticks on while nobody waits for it: other events come more often than the file is looked at.
+    clock: tokio::time::Interval,
     said: Option<String>,
 }
 
 impl Reload {
     /// Looks at `path`; at nothing for the built-in Corefile.
     pub(super) fn new(path: CorefilePath) -> Self {
-        Self { path, said: None }
+        Self {
+            path,
+            clock: tokio::time::interval(LOOK),
+            said: None,
+        }
     }
 
     /// Waits for a Corefile that says something other than `current`. Never, without `reload`.
@@ -32,7 +38,7 @@ impl Reload {
             return std::future::pending().await;
         }
         loop {
-            tokio::time::sleep(LOOK).await;
+            self.clock.tick().await;
             if let Some(config) = self.look(&path, current) {
                 return config;
             }

@@ -45,7 +45,8 @@ pub(super) fn say(instance: &Instance, cluster: &Cluster, name: &Name, qtype: u1
     let node = view
         .pod(index, name)
         .map(Node::from)
-        .or_else(|| view.node(index, name));
+        .or_else(|| view.node(index, name))
+        .or_else(|| view.zonal(index, name));
     let soa = |is_answer| {
         let ttl = view.options().ttl.min(300);
         Some(Soa {

@@ -9,6 +9,7 @@ use dns_ebpf::respond::{Reply, respond};
 use dns_ebpf::scratch::{DNS, QUERY_MAX, Scratch};
 use parking_lot::RwLock;
 use rand::seq::SliceRandom as _;
+use tokio::time::timeout_at;
 
 use super::alias;
 use super::authority::{Said, say};
@@ -46,6 +47,21 @@ impl Kubernetes {
     }
 }
 
+impl Kubernetes {
+    fn say(&self, query: &Query, cluster: &Cluster) -> Said {
+        let question = &query.question;
+        say(&self.instance, cluster, &question.name, question.qtype)
+    }
+
+    /// `startup_timeout`: whether the objects were listed within it, counted from the start.
+    async fn wait_for_list(&self) -> bool {
+        let (mut listing, started) = self.cluster.read().listing();
+        let deadline = started + self.instance.view.options().startup_timeout;
+        let listed = listing.wait_for(|is_listed| *is_listed);
+        matches!(timeout_at(deadline.into(), listed).await, Ok(Ok(_)))
+    }
+}
+
 thread_local! {
     /// 4 KiB that would otherwise be cleared for each query.
     static SCRATCH: RefCell<Box<Scratch>> = RefCell::new(Box::new(Scratch::ZERO));
@@ -55,7 +71,7 @@ thread_local! {
 impl Handler for Kubernetes {
     async fn handle(&self, query: &Query, next: Next<'_>) -> Response {
         // The lock is not held across an await.
-        let said = {
+        let mut said = {
             let cluster = self.cluster.read();
             if self.is_held && query.depth == 0 && query.transport == Transport::Udp {
                 let message = SCRATCH.with_borrow_mut(|scratch| {
@@ -65,9 +81,11 @@ impl Handler for Kubernetes {
                     return Response::new(message);
                 }
             }
-            let question = &query.question;
-            say(&self.instance, &cluster, &question.name, question.qtype)
+            self.say(query, &cluster)
         };
+        if said == Said::Unlisted && self.wait_for_list().await {
+            said = self.say(query, &self.cluster.read());
+        }
         match said {
             Said::Response {
                 rcode,
