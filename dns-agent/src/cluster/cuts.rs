@@ -20,6 +20,8 @@ pub(super) struct Cuts {
     cuts: Vec<Cut>,
     /// The zones of the port's server blocks, longest first, and the instance that each has.
     blocks: Vec<(Name, Option<usize>)>,
+    /// The zones of each instance's server block that another plugin is asked for first.
+    external: Vec<Vec<Name>>,
 }
 
 #[derive(Debug, Clone)]
@@ -67,6 +69,10 @@ impl Cuts {
         let mut cuts = Self {
             cuts: Vec::new(),
             blocks,
+            external: instances
+                .iter()
+                .map(|instance| instance.external.clone())
+                .collect(),
         };
         cuts.cuts = cuts
             .names(instances)
@@ -92,6 +98,7 @@ impl Cuts {
             let options = instances[instance].view.options();
             names.extend(options.zones.iter().cloned());
             names.extend(options.fallthrough.iter().cloned());
+            names.extend(self.external[instance].iter().cloned());
             if options.pods != Pods::Disabled {
                 let zones = options.zones.iter().filter(|zone| !is_reverse(zone));
                 names.extend(zones.filter_map(|zone| zone.child(b"pod")));
@@ -134,12 +141,16 @@ impl Cuts {
         cut
     }
 
-    /// The instance of the server block that is asked for `name`.
+    /// The instance of the server block that is asked for `name`, where it is asked first.
     pub(super) fn instance(&self, name: &Name) -> Option<usize> {
         self.blocks
             .iter()
             .find(|(zone, _)| name.is_under(zone))
             .and_then(|(_, instance)| *instance)
+            .filter(|&instance| {
+                let mut external = self.external[instance].iter();
+                !external.any(|zone| name.is_under(zone))
+            })
     }
 
     /// The slot of a zone.

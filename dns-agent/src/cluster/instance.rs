@@ -18,6 +18,8 @@ pub struct Instance {
     pub port: u16,
     /// What the block makes of the objects.
     pub view: View,
+    /// The zones of `k8s_external` in the server block, which is asked first.
+    pub external: Vec<Name>,
     /// `loadbalance` of the server block.
     pub shuffle: bool,
 }
@@ -40,6 +42,11 @@ impl Instance {
             server,
             port: block.port,
             view,
+            external: block
+                .k8s_external
+                .iter()
+                .flat_map(|options| options.zones.iter().cloned())
+                .collect(),
             shuffle: block.loadbalance,
         }
     }

@@ -18,8 +18,8 @@ use tokio::sync::watch;
 
 use crate::answer::held::{Placement, encode};
 use crate::corefile::Config;
-use crate::k8s::index::{Index, cluster_ips};
 use crate::k8s::Event;
+use crate::k8s::index::{Index, cluster_ips};
 use crate::k8s::object::{Kind, ObjectKey};
 use crate::map::MapFault;
 use crate::map::held::Held;

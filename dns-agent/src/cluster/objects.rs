@@ -27,11 +27,19 @@ pub struct Objects {
 /// What a Corefile needs of the objects. The DNS Service is kept whatever its labels.
 pub fn needs(config: &Config, dns_service: &ObjectKey) -> Needs {
     let mut needs = Needs::new(dns_service.clone());
-    for options in config.servers.iter().filter_map(|server| server.kubernetes.as_ref()) {
+    for options in config
+        .servers
+        .iter()
+        .filter_map(|server| server.kubernetes.as_ref())
+    {
         needs.add_block(options.labels.as_ref(), options.namespace_labels.as_ref());
         needs.zones |= options.zonal;
         needs.imports |= !options.multicluster.is_empty();
     }
+    needs.external = config
+        .servers
+        .iter()
+        .any(|server| server.k8s_external.is_some());
     needs
 }
 

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use super::error::CorefileError;
 use super::{Config, Server};
-use crate::plugin::forward;
 use crate::plugin::kubernetes::{self, Pods};
+use crate::plugin::{forward, k8s_external};
 use crate::record::Name;
 
 /// Reads the Corefile at `path`, the built-in one without a path. Returns the report, which ends
@@ -67,6 +67,7 @@ fn plugins(server: &Server) -> Vec<String> {
             health.address
         ));
     }
+    plugins.extend(server.k8s_external.as_ref().map(k8s_external));
     plugins.extend(server.kubernetes.as_ref().map(kubernetes));
     if server.loadbalance {
         plugins.push("loadbalance".to_owned());
@@ -83,6 +84,19 @@ fn forward(options: &forward::Options) -> String {
     let mut parts = vec![format!("forward {} to {}", options.from, to.join(" "))];
     if !options.except.is_empty() {
         parts.push(format!("except {}", names(&options.except)));
+    }
+    parts.join(", ")
+}
+
+fn k8s_external(options: &k8s_external::Options) -> String {
+    let zones = names(&options.zones);
+    let mut parts = vec![format!("k8s_external {zones}: ttl {}", options.ttl)];
+    parts.push(format!("apex {}", options.apex));
+    if options.headless {
+        parts.push("headless".to_owned());
+    }
+    if !options.fallthrough.is_empty() {
+        parts.push(format!("fallthrough {}", names(&options.fallthrough)));
     }
     parts.join(", ")
 }
@@ -108,7 +122,11 @@ fn kubernetes(options: &kubernetes::Options) -> String {
         ("labels", &options.labels),
         ("namespace_labels", &options.namespace_labels),
     ] {
-        parts.extend(selector.iter().map(|selector| format!("{option} {selector}")));
+        parts.extend(
+            selector
+                .iter()
+                .map(|selector| format!("{option} {selector}")),
+        );
     }
     if !options.multicluster.is_empty() {
         parts.push(format!("multicluster {}", names(&options.multicluster)));

@@ -13,7 +13,7 @@ use crate::k8s::needs::SELECTORS;
 use crate::k8s::selector::Selector;
 use crate::k8s::target::Target;
 use crate::plugin::{
-    bind, errors, forward, health, kubernetes, loadbalance, prometheus, ready, reload,
+    bind, errors, forward, health, k8s_external, kubernetes, loadbalance, prometheus, ready, reload,
 };
 use crate::record::Name;
 
@@ -21,11 +21,12 @@ use crate::record::Name;
 const DNS_PORT: u16 = 53;
 
 /// The plugins that act.
-const ACTING: [&str; 9] = [
+const ACTING: [&str; 10] = [
     "bind",
     "errors",
     "forward",
     "health",
+    "k8s_external",
     "kubernetes",
     "loadbalance",
     "prometheus",
@@ -53,7 +54,7 @@ const SILENT: [Known; 2] = [
 /// The rest of CoreDNS 1.15's plugins (`plugin.cfg`): a name of these is no slip of the pen.
 const NOT_BUILT: &str = "acl any auto autopath azure bufsize cancel chaos clouddns debug dns64 \
     dnssec dnstap dynupdate erratic etcd file geoip grpc grpc_server header hosts https https3 \
-    k8s_external local log metadata minimal multisocket nomad nsid pprof proxyproto quic \
+    local log metadata minimal multisocket nomad nsid pprof proxyproto quic \
     rewrite root route53 secondary shed sign siit template timeouts tls trace transfer tsig view \
     whoami";
 
@@ -169,6 +170,7 @@ fn plugins(lines: &[Directive], zones: Vec<Name>, report: &mut Report) -> Server
         zones,
         port: DNS_PORT,
         bind: Vec::new(),
+        k8s_external: None,
         kubernetes: None,
         forward: Vec::new(),
         loadbalance: false,
@@ -201,6 +203,9 @@ fn plugins(lines: &[Directive], zones: Vec<Name>, report: &mut Report) -> Server
             }
             "forward" => server.forward.extend(forward::setup(line, report)),
             "health" => server.health = Some(health::setup(line, report)),
+            "k8s_external" => {
+                server.k8s_external = Some(k8s_external::setup(line, &server.zones, report));
+            }
             "kubernetes" => {
                 server.kubernetes = Some(kubernetes::setup(line, &server.zones, report));
             }
@@ -213,6 +218,10 @@ fn plugins(lines: &[Directive], zones: Vec<Name>, report: &mut Report) -> Server
             "reload" => server.reload = Some(reload::setup(line, report)),
             _ => without_effect(line, report),
         }
+    }
+    let external = lines.iter().find(|line| line.name.text == "k8s_external");
+    if let (Some(line), None) = (external, &server.kubernetes) {
+        report.refuse(&line.name.at, Problem::NoKubernetes);
     }
     server
 }
@@ -249,7 +258,10 @@ impl Followed {
         let Some(options) = &server.kubernetes else {
             return;
         };
-        for selector in [&options.labels, &options.namespace_labels].into_iter().flatten() {
+        for selector in [&options.labels, &options.namespace_labels]
+            .into_iter()
+            .flatten()
+        {
             if !self.selectors.contains(selector) {
                 self.selectors.push(selector.clone());
             }

@@ -228,6 +228,9 @@ pub enum Problem {
         expected: &'static str,
     },
 
+    /// `k8s_external` without the plugin whose Services it shows.
+    #[error("\"k8s_external\" needs \"kubernetes\" in the same server block")]
+    NoKubernetes,
     /// Two options of a block that contradict each other.
     #[error("{option:?} and {other:?} cannot both be set; expected one of them")]
     OptionsExclude {

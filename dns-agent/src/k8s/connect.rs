@@ -84,7 +84,10 @@ impl Connection {
             );
         }
         let (mut kubeconfig, file) = match endpoint {
-            Some(endpoint) => (endpoint, "made of the Corefile's endpoint and tls".to_owned()),
+            Some(endpoint) => (
+                endpoint,
+                "made of the Corefile's endpoint and tls".to_owned(),
+            ),
             None => read(path)?,
         };
         // The flag's file has contexts of its own.
@@ -215,7 +218,10 @@ mod tests {
     #[tokio::test]
     async fn a_kubeconfig_that_is_not_there_is_named() {
         let path = Path::new("/nowhere/kubeconfig");
-        let error = Connection::open(Some(path), &Target::default()).await.err().unwrap();
+        let error = Connection::open(Some(path), &Target::default())
+            .await
+            .err()
+            .unwrap();
         let message = error.to_string();
         assert!(
             message.starts_with("kubeconfig /nowhere/kubeconfig: "),

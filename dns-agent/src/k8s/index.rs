@@ -11,7 +11,7 @@ use super::Verb;
 use super::address_set::{AddressSet, Keyed};
 use super::needs::Seen;
 use super::object::{
-    EndpointSlice, Kind, Namespace, Object, ObjectKey, Scope, Service, ServiceKind,
+    EndpointSlice, External, Kind, Namespace, Object, ObjectKey, Scope, Service, ServiceKind,
 };
 use super::slice::Slice;
 
@@ -22,6 +22,7 @@ pub struct Index {
     cluster: Groups,
     cluster_set: Groups,
     cluster_ips: AddressSet<Service>,
+    external: AddressSet<Service>,
     endpoints: AddressSet<Slice>,
 }
 
@@ -143,6 +144,11 @@ impl Index {
         &self.cluster_ips
     }
 
+    /// Who is reached at which address from outside of the cluster.
+    pub fn external(&self) -> &AddressSet<Service> {
+        &self.external
+    }
+
     /// Which slices list which address.
     pub fn endpoints(&self) -> &AddressSet<Slice> {
         &self.endpoints
@@ -206,12 +212,7 @@ impl Index {
             .collect()
     }
 
-    fn set_service(
-        &mut self,
-        scope: Scope,
-        key: ObjectKey,
-        new: Option<Service>,
-    ) -> Vec<Touched> {
+    fn set_service(&mut self, scope: Scope, key: ObjectKey, new: Option<Service>) -> Vec<Touched> {
         let old = self.group(scope, &key).and_then(|g| g.service.clone());
         if old.as_deref() == new.as_ref() {
             return Vec::new();
@@ -223,10 +224,16 @@ impl Index {
             for &address in cluster_ips(old) {
                 self.cluster_ips.remove(address, old);
             }
+            for address in external_addresses(old) {
+                self.external.remove(address, old);
+            }
         }
         if let Some(new) = new.as_ref().filter(|_| is_ours) {
             for &address in cluster_ips(new) {
                 self.cluster_ips.insert(address, new);
+            }
+            for address in external_addresses(new) {
+                self.external.insert(address, new);
             }
         }
         let groups = self.scope_mut(scope);
@@ -310,6 +317,17 @@ pub fn cluster_ips(service: &Service) -> &[IpAddr] {
         ServiceKind::ClusterIp(addresses) => addresses,
         ServiceKind::Headless | ServiceKind::ExternalName(_) => &[],
     }
+}
+
+/// The addresses at which a Service is reached from outside of the cluster.
+fn external_addresses(service: &Service) -> impl Iterator<Item = IpAddr> {
+    service
+        .external
+        .iter()
+        .filter_map(|external| match external {
+            External::Address(address) => Some(*address),
+            External::Host(_) => None,
+        })
 }
 
 fn touched_by_slice(
@@ -436,7 +454,11 @@ mod tests {
             })
             .collect();
         assert_eq!(services, ["ns/a", "ns/b"]);
-        assert!(index.group(Scope::Cluster, &ObjectKey::new("ns", "a")).is_none());
+        assert!(
+            index
+                .group(Scope::Cluster, &ObjectKey::new("ns", "a"))
+                .is_none()
+        );
     }
 
     #[test]
@@ -450,7 +472,9 @@ mod tests {
         );
         let kept = HashSet::from([ObjectKey::new("ns", "a")]);
         assert_eq!(index.apply(Verb::Reset(Kind::Service, kept)).len(), 1);
-        let b = index.group(Scope::Cluster, &ObjectKey::new("ns", "b")).unwrap();
+        let b = index
+            .group(Scope::Cluster, &ObjectKey::new("ns", "b"))
+            .unwrap();
         assert!(b.service.is_none());
         assert_eq!(b.slices.len(), 1);
         assert_eq!(holders(&index, "10.0.0.2"), Vec::<String>::new());

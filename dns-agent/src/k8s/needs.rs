@@ -153,10 +153,15 @@ fn judge(list: &[Option<Selector>], labels: Option<&BTreeMap<String, String>>) -
     let none = BTreeMap::new();
     let labels = labels.unwrap_or(&none);
     let matches = |selector: &Option<Selector>| {
-        selector.as_ref().is_none_or(|selector| selector.matches(labels))
+        selector
+            .as_ref()
+            .is_none_or(|selector| selector.matches(labels))
     };
     let bits = list.iter().take(SELECTORS).enumerate();
-    Seen(bits.filter(|(_, selector)| matches(selector)).fold(0, |bits, (at, _)| bits | 1 << at))
+    Seen(
+        bits.filter(|(_, selector)| matches(selector))
+            .fold(0, |bits, (at, _)| bits | 1 << at),
+    )
 }
 
 #[cfg(test)]

@@ -110,8 +110,12 @@ mod tests {
     use super::*;
 
     fn labels(text: &str) -> BTreeMap<String, String> {
-        let pairs = text.split_whitespace().filter_map(|pair| pair.split_once('='));
-        pairs.map(|(key, value)| (key.into(), value.into())).collect()
+        let pairs = text
+            .split_whitespace()
+            .filter_map(|pair| pair.split_once('='));
+        pairs
+            .map(|(key, value)| (key.into(), value.into()))
+            .collect()
     }
 
     #[test]
@@ -127,23 +131,58 @@ mod tests {
             ("!app", "", true),
             ("! app", "app=web", false),
             ("app=", "app=", true),
-            ("environment in (staging, qa),application=nginx", "environment=qa application=nginx", true),
-            ("environment in (staging, qa),application=nginx", "environment=qa", false),
+            (
+                "environment in (staging, qa),application=nginx",
+                "environment=qa application=nginx",
+                true,
+            ),
+            (
+                "environment in (staging, qa),application=nginx",
+                "environment=qa",
+                false,
+            ),
             ("environment notin (staging,qa)", "", true),
             ("environment notin (staging,qa)", "environment=qa", false),
-            ("example.org/part-of=x, !beta", "example.org/part-of=x", true),
+            (
+                "example.org/part-of=x, !beta",
+                "example.org/part-of=x",
+                true,
+            ),
         ] {
             let parsed = Selector::parse(selector).unwrap();
-            assert_eq!(parsed.matches(&labels(object)), expected, "{selector}: {object}");
-            assert_eq!(Selector::parse(&parsed.to_string()), Some(parsed), "{selector}");
+            assert_eq!(
+                parsed.matches(&labels(object)),
+                expected,
+                "{selector}: {object}"
+            );
+            assert_eq!(
+                Selector::parse(&parsed.to_string()),
+                Some(parsed),
+                "{selector}"
+            );
         }
     }
 
     #[test]
     fn what_is_no_selector_is_refused() {
         for text in [
-            "", "a,,b", "=x", "a=b=c", "a in b", "a in (b", "a in b)", "a in ((b))", "in (a)",
-            "a gt 5", "a>5", "-a", "a=-b", "a b", "x/y/z=1", "/a", "a=b c",
+            "",
+            "a,,b",
+            "=x",
+            "a=b=c",
+            "a in b",
+            "a in (b",
+            "a in b)",
+            "a in ((b))",
+            "in (a)",
+            "a gt 5",
+            "a>5",
+            "-a",
+            "a=-b",
+            "a b",
+            "x/y/z=1",
+            "/a",
+            "a=b c",
         ] {
             assert_eq!(Selector::parse(text), None, "{text}");
         }

@@ -238,7 +238,10 @@ fn service_kind(spec: &core::ServiceSpec) -> Result<ServiceKind, StripError> {
 }
 
 /// `spec.externalIPs`, then the load balancer's addresses and host names.
-fn external(whole: &core::Service, spec: &core::ServiceSpec) -> Result<Box<[External]>, StripError> {
+fn external(
+    whole: &core::Service,
+    spec: &core::ServiceSpec,
+) -> Result<Box<[External]>, StripError> {
     let ips = spec.external_ips.iter().flatten().enumerate();
     let ips = ips.map(|(row, text)| {
         address(text, || format!("spec.externalIPs[{row}]")).map(External::Address)
@@ -367,7 +370,10 @@ fn name(metadata: &ObjectMeta, field: &str) -> Result<Arc<str>, StripError> {
     Ok(text.to_ascii_lowercase().into())
 }
 
-pub(super) fn label(text: Option<&str>, field: impl Fn() -> String) -> Result<Arc<str>, StripError> {
+pub(super) fn label(
+    text: Option<&str>,
+    field: impl Fn() -> String,
+) -> Result<Arc<str>, StripError> {
     let text = text.unwrap_or_default();
     if text.is_empty() {
         return Err(missing(&field()));

@@ -53,7 +53,9 @@ const BURST: u64 = 10;
 impl Limits {
     /// A client of these limits.
     pub(super) fn client(self, config: kube::Config) -> Result<Client, kube::Error> {
-        let rate = self.rate().map(|(burst, per)| RateLimitLayer::new(burst, per));
+        let rate = self
+            .rate()
+            .map(|(burst, per)| RateLimitLayer::new(burst, per));
         let in_flight = self.in_flight.map(ConcurrencyLimitLayer::new);
         let builder = ClientBuilder::try_from(config)?;
         let builder = builder.with_layer(&option_layer(rate));
@@ -67,7 +69,10 @@ impl Limits {
         }
         let burst = self.burst.unwrap_or(BURST).max(1);
         let per = self.interval.unwrap_or(INTERVAL);
-        Some((burst, per.saturating_mul(u32::try_from(burst).unwrap_or(u32::MAX))))
+        Some((
+            burst,
+            per.saturating_mul(u32::try_from(burst).unwrap_or(u32::MAX)),
+        ))
     }
 }
 
@@ -100,7 +105,12 @@ mod tests {
     fn the_half_of_a_rate_that_is_not_said_is_that_of_client_go() {
         let rate = |interval, burst| {
             let in_flight = None;
-            Limits { interval, burst, in_flight }.rate()
+            Limits {
+                interval,
+                burst,
+                in_flight,
+            }
+            .rate()
         };
         let seconds = Duration::from_secs;
         assert_eq!(rate(None, None), None);

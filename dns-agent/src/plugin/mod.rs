@@ -5,6 +5,7 @@ pub mod bind;
 pub mod errors;
 pub mod forward;
 pub mod health;
+pub mod k8s_external;
 pub mod kubernetes;
 pub mod loadbalance;
 pub mod prometheus;

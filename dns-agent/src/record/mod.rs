@@ -2,6 +2,7 @@
 
 mod answer_set;
 pub mod endpoint_name;
+mod external;
 pub mod name;
 mod owner;
 pub mod pod;
@@ -15,6 +16,8 @@ pub mod zonal;
 mod incremental;
 #[cfg(test)]
 mod schema_options;
+#[cfg(test)]
+mod schema_scopes;
 #[cfg(test)]
 mod schema_table;
 #[cfg(test)]

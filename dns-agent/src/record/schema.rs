@@ -33,7 +33,7 @@ pub struct View {
     pub(super) options: Options,
     sight: Sight,
     pub(super) dns_service: ObjectKey,
-    own_addresses: Vec<IpAddr>,
+    pub(super) own_addresses: Vec<IpAddr>,
 }
 
 /// The answer to a pod name, which is a rule and not a record.

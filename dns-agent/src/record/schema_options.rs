@@ -212,7 +212,14 @@ fn without_a_forward_zone_there_is_nothing_to_point_at() {
 fn the_servers_own_addresses_stand_in_for_the_dns_service() {
     let service = ObjectKey::new("kube-system", "kube-dns");
     let own = vec!["192.0.2.1".parse().unwrap()];
-    let view_of = |own| View::new(options(&["cluster.local"]), Sight::default(), service.clone(), own);
+    let view_of = |own| {
+        View::new(
+            options(&["cluster.local"]),
+            Sight::default(),
+            service.clone(),
+            own,
+        )
+    };
     check_rows(
         &view_of(own),
         &cluster(),

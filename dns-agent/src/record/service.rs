@@ -45,9 +45,7 @@ impl View {
     /// Whether `ignore empty_service` hides a ClusterIP Service.
     pub(super) fn is_ignored(&self, group: &Group) -> bool {
         self.options.ignore_empty_service
-            && self
-                .slices(group)
-                .all(|slice| slice.endpoints.is_empty())
+            && self.slices(group).all(|slice| slice.endpoints.is_empty())
     }
 
     /// The slices of a Service that are shown; under `noendpoints` it is as if there were none.
@@ -145,7 +143,10 @@ impl View {
     ) -> Option<Node> {
         let mut answers = AnswerSet::default();
         for slice in slices {
-            let scope = slice.cluster.as_ref().map_or(Scope::Cluster, |_| Scope::ClusterSet);
+            let scope = slice
+                .cluster
+                .as_ref()
+                .map_or(Scope::Cluster, |_| Scope::ClusterSet);
             let ports = numbers(&slice.ports, Below::Service);
             for row in endpoints_at(slice, label, self.options.endpoint_pod_names) {
                 let target = self.endpoint_owner(owner, slice, row, scope)?;
@@ -179,7 +180,7 @@ impl View {
 
 /// The numbers of the ports that a name asks for. No ports at all count as one without a number, so
 /// that the addresses are there (and, as in CoreDNS, take a share of the SRV weight).
-fn numbers(ports: &[Port], below: Below) -> Vec<Option<u16>> {
+pub(super) fn numbers(ports: &[Port], below: Below) -> Vec<Option<u16>> {
     match below {
         Below::Port(name, protocol) => ports
             .iter()

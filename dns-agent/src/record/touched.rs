@@ -77,7 +77,11 @@ impl View {
         let namespaces = index.namespaces().filter(|name| self.admits(name));
         let groups = [Scope::Cluster, Scope::ClusterSet]
             .into_iter()
-            .flat_map(|scope| index.groups(scope).map(move |(key, group)| (scope, key, group)))
+            .flat_map(|scope| {
+                index
+                    .groups(scope)
+                    .map(move |(key, group)| (scope, key, group))
+            })
             .filter(|(_, key, _)| self.exposes(index, &key.namespace));
         zones
             .flat_map(|zone| self.zone_names(zone))
@@ -155,13 +159,7 @@ impl View {
         names.extend(owners);
     }
 
-    fn add_slices(
-        &self,
-        scope: Scope,
-        owners: &[Name],
-        group: &Group,
-        names: &mut BTreeSet<Name>,
-    ) {
+    fn add_slices(&self, scope: Scope, owners: &[Name], group: &Group, names: &mut BTreeSet<Name>) {
         for slice in self.slices(group) {
             add_ports(owners, &slice.ports, names);
             self.add_endpoints(scope, owners, slice, slice.endpoints.iter(), names);
@@ -228,7 +226,10 @@ impl View {
                 // A zone that gains its first endpoint, or loses its last, changes what `prefer` of the
                 // zones above it has; and no endpoint's change leaves such a name as it was.
                 if scope == Scope::Cluster {
-                    for slice in old.into_iter().chain(self.slices(group).map(|slice| &**slice)) {
+                    for slice in old
+                        .into_iter()
+                        .chain(self.slices(group).map(|slice| &**slice))
+                    {
                         self.add_zonal(&owners, slice, names);
                     }
                 }

@@ -34,9 +34,14 @@ impl View {
         let labels = name.labels_above(zone)?;
         let labels: Vec<&str> = labels
             .into_iter()
-            .map(|label| str::from_utf8(label).ok().filter(|label| !label.contains('.')))
+            .map(|label| {
+                str::from_utf8(label)
+                    .ok()
+                    .filter(|label| !label.contains('.'))
+            })
             .collect::<Option<_>>()?;
-        let [topology @ .., directive, ANCHOR, service, namespace, "svc"] = labels.as_slice() else {
+        let [topology @ .., directive, ANCHOR, service, namespace, "svc"] = labels.as_slice()
+        else {
             return None;
         };
         if topology.is_empty() || !self.exposes(index, namespace) {

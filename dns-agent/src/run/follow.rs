@@ -58,7 +58,10 @@ pub(super) struct Audience {
 impl Demand {
     /// What `config` asks for. The first block that names an API server speaks for all.
     pub(super) fn of(config: &Config, args: &RunArgs) -> Self {
-        let blocks = config.servers.iter().filter_map(|server| server.kubernetes.as_ref());
+        let blocks = config
+            .servers
+            .iter()
+            .filter_map(|server| server.kubernetes.as_ref());
         let mut targets = blocks.map(|options| &options.target);
         let named = targets.find(|target| **target != Target::default());
         let is_asked = args.source == Source::Kubernetes;
@@ -122,7 +125,9 @@ impl Following {
             meters,
         } = audience.clone();
         let written = move |latency: Duration| meters.answered_after(latency);
-        self.control = Some(tokio::spawn(control::run(cluster, inbox, progress, written)));
+        self.control = Some(tokio::spawn(control::run(
+            cluster, inbox, progress, written,
+        )));
     }
 
     /// Takes no more events in, so that the objects may be others'.

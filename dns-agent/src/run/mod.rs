@@ -243,7 +243,9 @@ impl Agent {
         let result = if demand == *followed {
             self.put_in_force(config, None).await.map(|()| None)
         } else {
-            tracing::info!("the changed Corefile needs other objects: it will be in force once they are listed");
+            tracing::info!(
+                "the changed Corefile needs other objects: it will be in force once they are listed"
+            );
             Successor::start(config, demand, &self.args).await.map(Some)
         };
         match result {

@@ -16,6 +16,7 @@ use crate::corefile::{Config, Server};
 use crate::metrics::Responses;
 use crate::plugin::errors::Errors;
 use crate::plugin::forward::Forward;
+use crate::plugin::k8s_external::External;
 use crate::plugin::kubernetes::Kubernetes;
 use crate::serve::chain::{Chain, Current, Handler, Servers};
 use crate::serve::listener::{Listener, Serving as Socket};
@@ -224,6 +225,10 @@ fn servers(
         }
         if let Some(instance) = instances.iter().find(|instance| instance.server == *number) {
             let is_held = Some(instance.port) == held_port;
+            if let Some(options) = &server.k8s_external {
+                let (cluster, instance) = (Arc::clone(cluster), Arc::clone(instance));
+                handlers.push(Arc::new(External::new(cluster, instance, options.clone())));
+            }
             let cluster = Arc::clone(cluster);
             handlers.push(Arc::new(Kubernetes::new(
                 cluster,

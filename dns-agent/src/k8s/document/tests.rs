@@ -107,7 +107,8 @@ fn a_field_of_the_wrong_shape_or_value_names_the_object() {
 
 #[test]
 fn another_group_with_the_same_kind_is_passed_over_and_an_old_version_is_not() {
-    let reading = read_all("apiVersion: serving.knative.dev/v1\nkind: Service\nmetadata: {name: x}\n");
+    let reading =
+        read_all("apiVersion: serving.knative.dev/v1\nkind: Service\nmetadata: {name: x}\n");
     assert!(reading.objects.is_empty() && reading.mistakes.is_empty());
     let old = read_all("apiVersion: discovery.k8s.io/v1beta1\nkind: EndpointSlice\n");
     assert!(mistakes(&old)[0].ends_with("write apiVersion: discovery.k8s.io/v1"));

@@ -32,7 +32,9 @@ fn slice(fields: serde_json::Value) -> Result<Option<Object>, StripError> {
         panic!("{fields} is not a mapping");
     };
     value.as_object_mut().unwrap().extend(fields);
-    serde_json::from_value::<WholeSlice>(value).unwrap().strip(&Needs::default())
+    serde_json::from_value::<WholeSlice>(value)
+        .unwrap()
+        .strip(&Needs::default())
 }
 
 fn endpoints(rows: serde_json::Value) -> Vec<Endpoint> {
@@ -110,7 +112,10 @@ fn absurd_values_are_refused_by_the_name_of_their_field() {
     let external = json!({"type": "ExternalName", "externalName": "a..b"});
     assert!(told(service("web", external)).starts_with("spec.externalName is"));
     let bare: WholeService = serde_json::from_value(json!({"metadata": {"name": "x"}})).unwrap();
-    assert_eq!(told(bare.strip(&Needs::default())), "metadata.namespace is missing");
+    assert_eq!(
+        told(bare.strip(&Needs::default())),
+        "metadata.namespace is missing"
+    );
     let hostname = json!([{"addresses": ["10.0.0.1"], "hostname": "a.b"}]);
     let hostname = slice(json!({"endpoints": hostname}));
     assert!(told(hostname).starts_with("endpoints[0].hostname is"));

@@ -66,7 +66,9 @@ impl Server {
 
     /// The events of Services, in words.
     async fn words(&self, count: usize) -> Vec<String> {
-        let connection = Connection::open(Some(&self.kubeconfig), &Target::default()).await.unwrap();
+        let connection = Connection::open(Some(&self.kubeconfig), &Target::default())
+            .await
+            .unwrap();
         let (sender, mut events) = mpsc::unbounded_channel();
         tokio::spawn(run(connection, Needs::default(), sender));
         let mut words = Vec::new();

@@ -52,14 +52,14 @@ impl Kubernetes {
         let question = &query.question;
         say(&self.instance, cluster, &question.name, question.qtype)
     }
+}
 
-    /// `startup_timeout`: whether the objects were listed within it, counted from the start.
-    async fn wait_for_list(&self) -> bool {
-        let (mut listing, started) = self.cluster.read().listing();
-        let deadline = started + self.instance.view.options().startup_timeout;
-        let listed = listing.wait_for(|is_listed| *is_listed);
-        matches!(timeout_at(deadline.into(), listed).await, Ok(Ok(_)))
-    }
+/// `startup_timeout`: whether the objects were listed within it, counted from the start.
+pub async fn wait_for_list(cluster: &RwLock<Cluster>, instance: &Instance) -> bool {
+    let (mut listing, started) = cluster.read().listing();
+    let deadline = started + instance.view.options().startup_timeout;
+    let listed = listing.wait_for(|is_listed| *is_listed);
+    matches!(timeout_at(deadline.into(), listed).await, Ok(Ok(_)))
 }
 
 thread_local! {
@@ -83,24 +83,29 @@ impl Handler for Kubernetes {
             }
             self.say(query, &cluster)
         };
-        if said == Said::Unlisted && self.wait_for_list().await {
+        if said == Said::Unlisted && wait_for_list(&self.cluster, &self.instance).await {
             said = self.say(query, &self.cluster.read());
         }
-        match said {
-            Said::Response {
-                rcode,
-                mut sections,
-            } => {
-                if self.instance.shuffle {
-                    shuffle(&mut sections);
-                }
-                complete(query, rcode, &sections)
+        carry_out(said, query, next, self.instance.shuffle).await
+    }
+}
+
+/// The response that `said` comes to; `shuffle`: addresses in a new order.
+pub async fn carry_out(said: Said, query: &Query, next: Next<'_>, shuffle: bool) -> Response {
+    match said {
+        Said::Response {
+            rcode,
+            mut sections,
+        } => {
+            if shuffle {
+                self::shuffle(&mut sections);
             }
-            Said::Alias { ttl, target } => alias::follow(query, next, ttl, &target).await,
-            Said::Next => next.handle(query).await,
-            Said::Unlisted => {
-                Response::servfail(query, "the cluster's objects have not all been listed yet")
-            }
+            complete(query, rcode, &sections)
+        }
+        Said::Alias { ttl, target } => alias::follow(query, next, ttl, &target).await,
+        Said::Next => next.handle(query).await,
+        Said::Unlisted => {
+            Response::servfail(query, "the cluster's objects have not all been listed yet")
         }
     }
 }

@@ -13,7 +13,8 @@ use crate::k8s::selector::Selector;
 use crate::k8s::target::Target;
 use crate::record::Name;
 
-pub use handler::{Kubernetes, respond_from};
+pub use authority::{Said, of_node};
+pub use handler::{Kubernetes, carry_out, respond_from, wait_for_list};
 pub use setup::setup;
 
 /// What the lines of a `kubernetes` block say.
