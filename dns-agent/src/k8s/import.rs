@@ -3,7 +3,7 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::{Metadata, NamespaceResourceScope, Resource};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::needs::Needs;
 use super::object::{Import, Object, ObjectKey, Service, ServiceKind};
@@ -15,7 +15,7 @@ const SERVICE_NAME: &str = "multicluster.kubernetes.io/service-name";
 const SOURCE_CLUSTER: &str = "multicluster.kubernetes.io/source-cluster";
 
 /// A Service that another cluster of the set exports, as far as DNS needs it.
-#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 pub struct ServiceImport {
     /// Name, namespace, labels.
     pub metadata: ObjectMeta,
@@ -25,7 +25,7 @@ pub struct ServiceImport {
 }
 
 /// `spec`
-#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 pub struct Spec {
     /// `ClusterSetIP` or `Headless`.
     #[serde(rename = "type", default)]
@@ -39,7 +39,7 @@ pub struct Spec {
 }
 
 /// One of `spec.ports`.
-#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 pub struct Port {
     /// May be missing of the only port.
     #[serde(default)]

@@ -35,7 +35,8 @@ pub(super) struct Demand {
 /// A source, and the task that takes its events in once it is the one in force.
 pub(super) struct Following {
     pub(super) demand: Demand,
-    source: JoinHandle<Result<()>>,
+    /// `None` once it was stopped.
+    source: Option<JoinHandle<Result<()>>>,
     control: Option<JoinHandle<()>>,
 }
 
@@ -96,7 +97,7 @@ impl Demand {
         };
         let following = Following {
             demand: self,
-            source,
+            source: Some(source),
             control: None,
         };
         Ok((following, inbox))
@@ -111,9 +112,12 @@ impl Following {
         Ok(following)
     }
 
-    /// The source's end, which is an error's.
+    /// The source's own end, which is an error's.
     pub(super) async fn ended(&mut self) -> Result<()> {
-        let ended = (&mut self.source).await;
+        let Some(source) = &mut self.source else {
+            return std::future::pending().await;
+        };
+        let ended = source.await;
         ended.context("the source of objects failed")?
     }
 
@@ -131,17 +135,26 @@ impl Following {
     }
 
     /// Takes no more events in, so that the objects may be others'.
-    pub(super) fn stop(&mut self) {
-        self.source.abort();
-        if let Some(control) = &self.control {
+    pub(super) async fn stop(&mut self) {
+        if let Some(source) = self.source.take() {
+            source.abort();
+        }
+        if let Some(control) = self.control.take() {
             control.abort();
+            // It may be at work on a batch.
+            let _: Result<(), _> = control.await;
         }
     }
 }
 
 impl Drop for Following {
     fn drop(&mut self) {
-        self.stop();
+        if let Some(source) = &self.source {
+            source.abort();
+        }
+        if let Some(control) = &self.control {
+            control.abort();
+        }
     }
 }
 

@@ -269,7 +269,7 @@ impl Agent {
             );
         };
         // From here on nobody writes but us.
-        following.stop();
+        following.stop().await;
         match self.put_in_force(listed.config, Some(listed.objects)).await {
             Ok(()) => {
                 listed.following.take_in(listed.inbox, audience);
