@@ -161,11 +161,11 @@ pub struct EndpointSlice {
     /// The name of its Service (label `kubernetes.io/service-name`), in the same namespace.
     pub service: Option<Arc<str>>,
     /// Of a slice of another cluster: the ServiceImport it belongs to.
-    pub import: Option<Import>,
+    pub import: Option<Box<Import>>,
     /// `ports`.
     pub ports: Vec<Port>,
     /// One row per endpoint.
-    pub endpoints: Vec<Endpoint>,
+    pub endpoints: Box<[Endpoint]>,
     /// Which selectors its labels match.
     pub seen: Seen,
 }

@@ -87,7 +87,7 @@ fn label_key(text: &str) -> Option<String> {
     let text = text.trim();
     let (prefix, name) = text.split_once('/').unwrap_or(("prefix", text));
     let is_key = !name.is_empty() && is_label_text(name) && !prefix.is_empty();
-    let is_prefix = prefix.len() <= 253 && prefix.split('.').all(|label| is_label_text(label));
+    let is_prefix = prefix.len() <= 253 && prefix.split('.').all(is_label_text);
     (is_key && is_prefix).then(|| text.to_owned())
 }
 

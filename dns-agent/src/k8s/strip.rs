@@ -162,7 +162,7 @@ impl Strip for discovery::EndpointSlice {
             .map(|text| label_text(text, || format!("metadata.labels[{SERVICE_NAME}]")))
             .transpose()?;
         let import = if needs.imports {
-            import(&self.metadata)?
+            import(&self.metadata)?.map(Box::new)
         } else {
             None
         };

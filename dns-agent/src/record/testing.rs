@@ -106,9 +106,11 @@ pub(super) fn from_cluster(cluster: &str, slice: Object) -> Object {
     let Object::EndpointSlice(mut slice) = slice else {
         panic!("{slice:?} is not a slice");
     };
-    slice.import = slice.service.take().map(|service| Import {
-        service,
-        cluster: (!cluster.is_empty()).then(|| cluster.into()),
+    slice.import = slice.service.take().map(|service| {
+        Box::new(Import {
+            service,
+            cluster: (!cluster.is_empty()).then(|| cluster.into()),
+        })
     });
     Object::EndpointSlice(slice)
 }

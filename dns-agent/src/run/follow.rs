@@ -188,8 +188,8 @@ impl Successor {
         let (objects, inbox) = gathered?.ok().flatten()?;
         Some(Listed {
             config,
-            following,
             objects,
+            following,
             inbox,
         })
     }

@@ -41,7 +41,7 @@ fn endpoints(rows: serde_json::Value) -> Vec<Endpoint> {
     let mut fields = json!({});
     fields["endpoints"] = rows;
     match slice(fields).unwrap() {
-        Some(Object::EndpointSlice(slice)) => slice.endpoints,
+        Some(Object::EndpointSlice(slice)) => slice.endpoints.into_vec(),
         other => panic!("{other:?} is not an EndpointSlice"),
     }
 }

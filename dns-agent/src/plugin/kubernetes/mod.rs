@@ -18,6 +18,10 @@ pub use handler::{Kubernetes, carry_out, respond_from, wait_for_list};
 pub use setup::setup;
 
 /// What the lines of a `kubernetes` block say.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a word of the Corefile, there or not"
+)]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
     /// The plugin's zones, the server block's where it names none; the first one that is not a
