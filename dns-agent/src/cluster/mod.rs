@@ -3,6 +3,7 @@
 //! One writer ([`control`]) takes events in; listeners read. A change goes `Index::apply` ->
 //! `View::touched` -> `View::node` -> `answer::held::encode` -> `Held::put`.
 
+pub mod accounts;
 pub mod control;
 mod cuts;
 pub mod instance;
@@ -24,6 +25,7 @@ use crate::k8s::object::{Kind, ObjectKey};
 use crate::map::MapFault;
 use crate::map::held::Held;
 use crate::record::{Name, Node};
+use accounts::Accounts;
 use cuts::Cuts;
 use instance::Instance;
 use objects::Objects;
@@ -33,6 +35,7 @@ pub struct Cluster {
     objects: Objects,
     instances: Vec<Arc<Instance>>,
     cuts: Cuts,
+    accounts: Accounts,
     held: Held,
     dns_service: ObjectKey,
     /// Names that could not be held: their zones are not whole.
@@ -62,6 +65,7 @@ impl Cluster {
             objects: Objects::default(),
             instances: Vec::new(),
             cuts: Cuts::default(),
+            accounts: Accounts::default(),
             held,
             dns_service,
             missing: BTreeSet::new(),
@@ -106,7 +110,7 @@ impl Cluster {
             .enumerate()
             .filter_map(instance)
             .collect();
-        self.cuts = Cuts::new(config, &self.instances);
+        self.cuts = Cuts::new(config, &self.instances, &mut self.accounts);
         self.rebuild();
         &self.instances
     }
@@ -168,6 +172,11 @@ impl Cluster {
     /// The objects.
     pub fn index(&self) -> &Index {
         self.objects.index()
+    }
+
+    /// What the programs count their answers under.
+    pub fn accounts(&self) -> &Accounts {
+        &self.accounts
     }
 
     /// What is answered from.
@@ -235,6 +244,7 @@ impl Cluster {
                 zone: slot,
                 zone_len,
                 shuffle: instance.shuffle,
+                account: self.cuts.account(name),
             },
         ))
     }

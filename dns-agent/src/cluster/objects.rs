@@ -62,6 +62,8 @@ impl Objects {
                 }
                 return self.index.apply(verb);
             }
+            // How long it took is measured when all is written.
+            Event::Triggered(..) => {}
             Event::Broken(kind) => {
                 self.broken.entry(kind).or_insert(now);
             }

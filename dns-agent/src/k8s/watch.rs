@@ -32,7 +32,7 @@ use super::import::ServiceImport;
 use super::needs::Needs;
 use super::object::{Kind, Object, ObjectKey};
 use super::strip::Strip;
-use super::{Event, Verb};
+use super::{Event, Verb, trigger};
 use told::Told;
 
 /// The server ends a watch after so many seconds, some jitter added, and it is resumed. Short,
@@ -256,9 +256,16 @@ where
             }
         };
         match (object, listed) {
-            (Some(object), listed) => {
-                listed.map(|keys| keys.insert(key));
+            (Some(object), Some(keys)) => {
+                keys.insert(key);
                 self.change(Verb::Apply(object))
+            }
+            (Some(object), None) => {
+                self.change(Verb::Apply(object))?;
+                if let Some((service, at)) = trigger::of(whole.meta()) {
+                    self.events.send(Event::Triggered(service, at))?;
+                }
+                Ok(())
             }
             (None, Some(_)) => Ok(()),
             (None, None) => self.change(Verb::Delete(self.kind, key)),

@@ -5,7 +5,6 @@
 //! force with the new list, all at once.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use parking_lot::RwLock;
@@ -128,9 +127,9 @@ impl Following {
             progress,
             meters,
         } = audience.clone();
-        let written = move |latency: Duration| meters.answered_after(latency);
+        let measured = move |measured| meters.take(measured);
         self.control = Some(tokio::spawn(control::run(
-            cluster, inbox, progress, written,
+            cluster, inbox, progress, measured,
         )));
     }
 

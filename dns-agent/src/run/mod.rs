@@ -14,7 +14,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 use parking_lot::RwLock;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{oneshot, watch};
@@ -77,7 +77,8 @@ impl Agent {
         let mut following = Following::start(demand, &agent.args, &audience).await?;
         let mut successor: Option<Successor> = None;
         let (detach, attached) = agent.attach()?;
-        let mut reload = reload::Reload::new(agent.args.corefile.clone());
+        let coredns = agent.status.metrics.coredns().clone();
+        let mut reload = reload::Reload::new(agent.args.corefile.clone(), coredns);
 
         let result = loop {
             let newest = successor.as_ref().map(|successor| &successor.config);
@@ -122,7 +123,7 @@ impl Agent {
             .set(&config, &args.listen, &instances, &cluster)
             .await?;
         let wanted = wanted(&config, &args);
-        let admin = Admin::start(&wanted, &status)?;
+        let admin = Admin::start(&wanted, &status).await?;
         let mut agent = Self {
             args,
             config,
@@ -134,6 +135,7 @@ impl Agent {
             wanted,
         };
         agent.export_outcomes();
+        agent.count_answers();
         agent.set_destinations();
         Ok(agent)
     }
@@ -183,6 +185,16 @@ impl Agent {
                     Vec::new()
                 }
             });
+    }
+
+    fn count_answers(&mut self) {
+        let answered = self
+            .datapath
+            .as_mut()
+            .and_then(|datapath| datapath.answered.take());
+        if let Some(answered) = answered {
+            metering::answered(&self.status.metrics, answered, &self.cluster);
+        }
     }
 
     /// Starts to attach the programs; sending on the first value, or dropping it, detaches them.
@@ -251,9 +263,14 @@ impl Agent {
         match result {
             Ok(None) => tracing::info!("the changed Corefile is in force"),
             Ok(waiting) => return waiting,
-            Err(error) => tracing::error!("the changed Corefile is not in force: {error:#}"),
+            Err(error) => self.reload_failed(&error),
         }
         None
+    }
+
+    fn reload_failed(&self, error: &anyhow::Error) {
+        self.status.metrics.coredns().reload_failed();
+        tracing::error!("the changed Corefile is not in force: {error:#}");
     }
 
     /// Puts a Corefile in force with the objects that it waited for.
@@ -264,9 +281,7 @@ impl Agent {
         audience: &Audience,
     ) {
         let Some(mut listed) = listed else {
-            return tracing::error!(
-                "the changed Corefile is not in force: the source of its objects ended"
-            );
+            return self.reload_failed(&anyhow!("the source of its objects ended"));
         };
         // From here on nobody writes but us.
         following.stop().await;
@@ -277,7 +292,7 @@ impl Agent {
                 tracing::info!("the changed Corefile is in force");
             }
             Err(error) => {
-                tracing::error!("the changed Corefile is not in force: {error:#}");
+                self.reload_failed(&error);
                 let demand = following.demand.clone();
                 match Following::start(demand, &self.args, audience).await {
                     Ok(same) => *following = same,
@@ -292,17 +307,8 @@ impl Agent {
         let own = own_addresses(&config, &self.args)?;
         let wanted = wanted(&config, &self.args);
         if wanted != self.wanted {
-            // One address cannot be held twice, so the old one goes first.
-            std::mem::replace(&mut self.admin, Admin::start(&[], &self.status)?)
-                .stop()
-                .await;
-            match Admin::start(&wanted, &self.status) {
-                Ok(admin) => (self.admin, self.wanted) = (admin, wanted),
-                Err(error) => {
-                    self.admin = Admin::start(&self.wanted, &self.status)?;
-                    return Err(error.into());
-                }
-            }
+            self.admin.set(&wanted).await?;
+            self.wanted = wanted;
         }
         for warning in config
             .warnings

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::corefile::Config;
+use crate::metrics::coredns::CoreDns;
 
 use super::datapath::CorefilePath;
 
@@ -17,15 +18,17 @@ pub(super) struct Reload {
     /// Ticks on while nobody waits for it: other events come more often than the file is looked at.
     clock: tokio::time::Interval,
     said: Option<String>,
+    coredns: CoreDns,
 }
 
 impl Reload {
     /// Looks at `path`; at nothing for the built-in Corefile.
-    pub(super) fn new(path: CorefilePath) -> Self {
+    pub(super) fn new(path: CorefilePath, coredns: CoreDns) -> Self {
         Self {
             path,
             clock: tokio::time::interval(LOOK),
             said: None,
+            coredns,
         }
     }
 
@@ -56,6 +59,7 @@ impl Reload {
             Err(error) => {
                 let what = error.to_string();
                 if self.said.as_ref() != Some(&what) {
+                    self.coredns.reload_failed();
                     tracing::error!(
                         "the changed Corefile is not in force, the last good one stays: {what}"
                     );
