@@ -90,6 +90,8 @@ outcomes! {
     Internal = 31 "internal",
     /// Passed: asks who the server is (RFC 5001), and the Corefile has `nsid`.
     Nsid = 32 "nsid",
+    /// Passed: as many labels as a zone-scoped name (`zonal`), which a rule makes.
+    ZonalName = 34 "zonal_name",
 }
 
 /// Counters per hook: room for outcomes to come.

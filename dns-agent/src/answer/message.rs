@@ -27,6 +27,8 @@ pub struct Soa {
     pub serial: u32,
     /// Whether it is the answer and not the reason why there is none.
     pub is_answer: bool,
+    /// Of a zone of `k8s_external`: the label that its name server is below.
+    pub apex: Option<String>,
 }
 
 /// The response to the question for `name` and `qtype`: id 0, QR and AA set, no OPT.
@@ -44,7 +46,7 @@ pub fn encode(name: &Name, qtype: u16, rcode: u8, sections: &Sections) -> Vec<u8
         counts[0] += 1;
     }
     if let Some(soa) = &sections.soa {
-        records.push_soa(&soa.zone, soa.ttl, soa.serial);
+        records.push_soa(&soa.zone, soa.ttl, soa.serial, soa.apex.as_deref());
         counts[usize::from(!soa.is_answer)] += 1;
     }
     for (owner, ttl, rdata) in &sections.additional {

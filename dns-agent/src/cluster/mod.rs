@@ -7,19 +7,21 @@ pub mod accounts;
 pub mod control;
 mod cuts;
 pub mod instance;
+pub mod objects;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use dns_ebpf::zone::flag;
+use tokio::sync::watch;
 
 use crate::answer::held::{Placement, encode_alias};
-use crate::corefile::{Config, Server};
+use crate::corefile::Config;
+use crate::k8s::Event;
 use crate::k8s::index::{Index, cluster_ips};
 use crate::k8s::object::{Kind, ObjectKey};
-use crate::k8s::{Event, Verb};
 use crate::map::MapFault;
 use crate::map::held::Held;
 use crate::record::alias::Trail;
@@ -27,20 +29,16 @@ use crate::record::{Name, Node};
 use accounts::Accounts;
 use cuts::Cuts;
 use instance::Instance;
-
-/// How long a broken watch's zones are still denied from.
-const BROKEN_PATIENCE: Duration = Duration::from_mins(1);
+use objects::Objects;
 
 /// Everything that is known.
 pub struct Cluster {
-    index: Arc<Index>,
+    objects: Objects,
     instances: Vec<Arc<Instance>>,
     cuts: Cuts,
     accounts: Accounts,
     held: Held,
     dns_service: ObjectKey,
-    listed: BTreeSet<&'static str>,
-    broken: BTreeMap<&'static str, Instant>,
     /// Names that could not be held: their zones are not whole.
     missing: BTreeSet<Name>,
     serial: u32,
@@ -50,6 +48,10 @@ pub struct Cluster {
     now: Instant,
     /// What was last said about `missing`, so that it is said once.
     said: Option<String>,
+    /// Whether every kind was listed, for those who wait for it.
+    listing: watch::Sender<bool>,
+    /// From when the time of those who wait counts.
+    started: Instant,
 }
 
 /// What a change came to.
@@ -63,20 +65,33 @@ impl Cluster {
     /// Knows nothing yet.
     pub fn new(held: Held, dns_service: ObjectKey) -> Self {
         Self {
-            index: Arc::default(),
+            objects: Objects::default(),
             instances: Vec::new(),
             cuts: Cuts::default(),
             accounts: Accounts::default(),
             held,
             dns_service,
-            listed: BTreeSet::new(),
-            broken: BTreeMap::new(),
             missing: BTreeSet::new(),
             serial: seconds_since_1970(),
             is_unsettled: false,
             now: Instant::now(),
             said: None,
+            listing: watch::Sender::new(false),
+            started: Instant::now(),
         }
+    }
+
+    /// Puts a Corefile in force together with the objects of a source for its needs, in exchange for
+    /// those that were there.
+    pub fn adopt(
+        &mut self,
+        objects: &mut Objects,
+        config: &Config,
+        own: &[IpAddr],
+    ) -> &[Arc<Instance>] {
+        std::mem::swap(&mut self.objects, objects);
+        self.listing.send_replace(self.is_listed());
+        self.configure(config, own)
     }
 
     /// Puts a Corefile in force. `own` are the agent's own addresses, for `ns.dns.<zone>` where the DNS
@@ -88,6 +103,7 @@ impl Cluster {
                 server,
                 block,
                 options,
+                self.objects.needs(),
                 self.dns_service.clone(),
                 own.to_vec(),
             )))
@@ -114,15 +130,9 @@ impl Cluster {
         let mut names = BTreeSet::new();
         let before = self.is_complete();
         for event in events {
-            match event {
-                Event::Change(verb, _) => self.apply(verb, &mut names),
-                // How long it took is measured when all is written.
-                Event::Triggered(..) => {}
-                Event::Broken(kind) => {
-                    self.broken.entry(kind.plural()).or_insert(now);
-                }
-                Event::Restored(kind) => {
-                    self.broken.remove(kind.plural());
+            for touched in self.objects.take(event, now) {
+                for instance in &self.instances {
+                    names.extend(instance.view.touched(self.objects.index(), &touched));
                 }
             }
         }
@@ -133,6 +143,9 @@ impl Cluster {
         if before != self.is_complete() {
             self.write_zones();
         }
+        let is_listed = self.is_listed();
+        let news = |listing: &mut bool| std::mem::replace(listing, is_listed) != is_listed;
+        self.listing.send_if_modified(news);
         changed
     }
 
@@ -163,25 +176,28 @@ impl Cluster {
 
     /// Whether every kind was listed.
     pub fn is_listed(&self) -> bool {
-        self.listed.len() == Kind::ALL.len()
+        self.objects.is_listed()
     }
 
     /// Which kinds were not listed yet.
     pub fn unlisted(&self) -> impl Iterator<Item = Kind> {
-        Kind::ALL
-            .into_iter()
-            .filter(|kind| !self.listed.contains(kind.plural()))
+        self.objects.unlisted()
+    }
+
+    /// Whether every kind was listed, as it changes; and when this cluster began to be known.
+    pub fn listing(&self) -> (watch::Receiver<bool>, Instant) {
+        (self.listing.subscribe(), self.started)
     }
 
     /// The objects.
     pub fn index(&self) -> &Index {
-        &self.index
+        self.objects.index()
     }
 
     /// The objects as they are now, to be looked at without the lock. While anyone has them, the next change copies
     /// the index (not the objects) and goes on with the copy.
     pub fn snapshot(&self) -> Arc<Index> {
-        Arc::clone(&self.index)
+        self.objects.snapshot()
     }
 
     /// What the programs count their answers under.
@@ -206,23 +222,11 @@ impl Cluster {
 
     /// The DNS Service's ClusterIPs at port 53.
     pub fn dns_service_addresses(&self) -> BTreeSet<SocketAddr> {
-        let service = self.index.service(&self.dns_service);
+        let service = self.index().service(&self.dns_service);
         let ips = service
             .map(|service| cluster_ips(service))
             .unwrap_or_default();
         ips.iter().map(|&ip| SocketAddr::new(ip, 53)).collect()
-    }
-
-    fn apply(&mut self, verb: Verb, names: &mut BTreeSet<Name>) {
-        if let Verb::Reset(kind, _) = &verb {
-            self.listed.insert(kind.plural());
-            self.broken.remove(kind.plural());
-        }
-        for touched in Arc::make_mut(&mut self.index).apply(verb) {
-            for instance in &self.instances {
-                names.extend(instance.view.touched(&self.index, &touched));
-            }
-        }
     }
 
     /// Writes what `names` have now.
@@ -258,11 +262,11 @@ impl Cluster {
         let asked = self.cuts.instance(name)?;
         let instance = &self.instances[asked];
         let zone = instance.view.zone_of(name)?;
-        let node = instance.view.node(&self.index, name)?;
+        let node = instance.view.node(self.index(), name)?;
         let zone_len = u8::try_from(zone.wire().len()).ok()?;
         let slot = self.cuts.slot(zone)?;
         let is_ours = |target: &Name| self.cuts.instance(target) == Some(asked);
-        let trail = instance.view.trail(&self.index, name, &node, is_ours);
+        let trail = instance.view.trail(self.index(), name, &node, is_ours);
         Some((
             node,
             trail,
@@ -299,7 +303,7 @@ impl Cluster {
     fn rebuild(&mut self) {
         let mut names: BTreeSet<Name> = BTreeSet::new();
         for instance in &self.instances {
-            names.extend(instance.view.all_names(&self.index));
+            names.extend(instance.view.all_names(self.objects.index()));
         }
         let zones = self.cuts.zones(self.serial, |_| 0);
         // Under an odd epoch all through: a zone's slot may mean another zone until the last name is
@@ -337,12 +341,7 @@ impl Cluster {
 
     /// Whether absence is knowledge.
     fn is_complete(&self) -> bool {
-        self.is_listed()
-            && self.missing.is_empty()
-            && self
-                .broken
-                .values()
-                .all(|&since| self.now.duration_since(since) < BROKEN_PATIENCE)
+        self.missing.is_empty() && self.objects.is_whole(self.now)
     }
 }
 

@@ -14,8 +14,12 @@ use dns_ebpf::scratch::{DNS, Scratch};
 mod alias;
 
 use super::Cluster;
+use super::objects::{self, Objects};
 use crate::corefile::Config;
-use crate::k8s::object::{Kind, Object, ObjectKey, Port, Protocol, Service, ServiceKind};
+use crate::k8s::needs::Seen;
+use crate::k8s::object::{
+    Kind, Namespace, Object, ObjectKey, Port, Protocol, Service, ServiceKind,
+};
 use crate::k8s::{Event, Verb};
 use crate::map::held::Held;
 use crate::record::Name;
@@ -64,7 +68,7 @@ impl Bench {
     }
 
     fn list(&mut self) {
-        let namespace = Object::Namespace(ObjectKey::new("", "default"));
+        let namespace = namespace("default");
         self.take([
             change(Verb::Apply(namespace)),
             change(Verb::Apply(service("web", [10, 96, 0, 7]))),
@@ -119,6 +123,13 @@ fn reset(kind: Kind, keys: &[ObjectKey]) -> Event {
     ))
 }
 
+fn namespace(name: &str) -> Object {
+    Object::Namespace(Namespace {
+        key: ObjectKey::new("", name),
+        seen: Seen::ALL,
+    })
+}
+
 fn service(name: &str, ip: [u8; 4]) -> Object {
     Object::Service(Service {
         key: ObjectKey::new("default", name),
@@ -128,6 +139,8 @@ fn service(name: &str, ip: [u8; 4]) -> Object {
             protocol: Protocol::Tcp,
             number: 80,
         }],
+        external: Box::default(),
+        seen: Seen::ALL,
     })
 }
 
@@ -138,9 +151,7 @@ const NONE: &str = "none.default.svc.cluster.local";
 fn nothing_is_denied_before_every_kind_was_listed() {
     let mut bench = Bench::new(COREFILE, 1000);
     assert_eq!(bench.ask(NONE), Outcome::Incomplete);
-    bench.take([change(Verb::Apply(Object::Namespace(ObjectKey::new(
-        "", "default",
-    ))))]);
+    bench.take([change(Verb::Apply(namespace("default")))]);
     bench.take([change(Verb::Apply(service("web", [10, 96, 0, 7])))]);
     assert_eq!(bench.ask(WEB), Outcome::Answer);
     bench.take([reset(Kind::Service, &[ObjectKey::new("default", "web")])]);
@@ -262,6 +273,66 @@ fn a_change_writes_only_what_it_changes() {
     assert!((4..=5).contains(&changed), "{changed} names");
     assert_eq!(bench.ask("7.0.96.10.in-addr.arpa"), Outcome::Fallthrough);
     assert_eq!(bench.ask("9.0.96.10.in-addr.arpa"), Outcome::NoData);
+}
+
+#[test]
+fn other_labels_answer_from_the_old_list_until_the_new_one_is_whole() {
+    let mut bench = Bench::listed();
+    let labels = COREFILE.replace("pods insecure", "labels app=db");
+    let labels = config(&labels);
+    let needs = objects::needs(&labels, &ObjectKey::new("kube-system", "kube-dns"));
+    let mut next = Objects::new(needs.clone());
+    next.take(change(Verb::Apply(namespace("default"))), bench.now);
+    let Object::Service(mut db) = service("db", [10, 96, 0, 8]) else {
+        panic!("not a Service");
+    };
+    db.seen = needs.judge(Some(&[("app".to_owned(), "db".to_owned())].into()));
+    next.take(change(Verb::Apply(Object::Service(db))), bench.now);
+    assert!(!next.is_listed());
+    assert_eq!(bench.ask(WEB), Outcome::Answer);
+    for kind in [Kind::Namespace, Kind::Service, Kind::EndpointSlice] {
+        next.take(
+            Event::Change(Verb::Reset(kind, kept(kind)), bench.now),
+            bench.now,
+        );
+    }
+    assert!(next.is_listed());
+    bench.cluster.adopt(&mut next, &labels, &[]);
+    assert_eq!(bench.ask(WEB), Outcome::NxDomain);
+    assert_eq!(bench.ask("db.default.svc.cluster.local"), Outcome::Answer);
+    bench.cluster.adopt(&mut next, &config(COREFILE), &[]);
+    assert_eq!(bench.ask(WEB), Outcome::Answer);
+}
+
+fn kept(kind: Kind) -> HashSet<ObjectKey> {
+    let key = match kind {
+        Kind::Namespace => ObjectKey::new("", "default"),
+        _ => ObjectKey::new("default", "db"),
+    };
+    HashSet::from([key])
+}
+
+#[test]
+fn names_that_other_plugins_or_rules_answer_pass() {
+    let corefile = COREFILE.replace(
+        "    forward . 192.0.2.1\n",
+        "    k8s_external example.org 10.in-addr.arpa\n    forward . 192.0.2.1\n",
+    );
+    let corefile = corefile.replace("pods insecure", "zonal");
+    let mut bench = Bench::new(&corefile, 1000);
+    bench.list();
+    assert_eq!(bench.ask("web.default.example.org"), Outcome::OtherServer);
+    assert_eq!(bench.ask("7.0.96.10.in-addr.arpa"), Outcome::OtherServer);
+    assert_eq!(bench.ask("1.11.in-addr.arpa"), Outcome::Fallthrough);
+    assert_eq!(
+        bench.ask("z.pin._zone.web.default.svc.cluster.local"),
+        Outcome::ZonalName
+    );
+    assert_eq!(
+        bench.ask("pin._zone.web.default.svc.cluster.local"),
+        Outcome::NxDomain
+    );
+    assert_eq!(bench.ask(NONE), Outcome::NxDomain);
 }
 
 #[test]

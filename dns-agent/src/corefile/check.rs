@@ -4,10 +4,8 @@ use std::path::Path;
 
 use super::error::CorefileError;
 use super::{Config, Server};
-use crate::plugin::chaos;
-use crate::plugin::forward;
 use crate::plugin::kubernetes::{self, Pods};
-use crate::plugin::transfer;
+use crate::plugin::{chaos, forward, k8s_external, transfer};
 use crate::record::Name;
 
 /// Reads the Corefile at `path`, the built-in one without a path. Returns the report, which ends
@@ -73,6 +71,7 @@ fn plugins(server: &Server) -> Vec<String> {
             health.address
         ));
     }
+    plugins.extend(server.k8s_external.as_ref().map(k8s_external));
     plugins.extend(server.kubernetes.as_ref().map(kubernetes));
     if server.loadbalance {
         plugins.push("loadbalance".to_owned());
@@ -110,6 +109,19 @@ fn transfer(options: &transfer::Options) -> String {
     text
 }
 
+fn k8s_external(options: &k8s_external::Options) -> String {
+    let zones = names(&options.zones);
+    let mut parts = vec![format!("k8s_external {zones}: ttl {}", options.ttl)];
+    parts.push(format!("apex {}", options.apex));
+    if options.headless {
+        parts.push("headless".to_owned());
+    }
+    if !options.fallthrough.is_empty() {
+        parts.push(format!("fallthrough {}", names(&options.fallthrough)));
+    }
+    parts.join(", ")
+}
+
 fn kubernetes(options: &kubernetes::Options) -> String {
     let pods = match options.pods {
         Pods::Disabled => "disabled",
@@ -127,10 +139,24 @@ fn kubernetes(options: &kubernetes::Options) -> String {
         let namespaces: Vec<&str> = options.namespaces.iter().map(AsRef::as_ref).collect();
         parts.push(format!("namespaces {}", namespaces.join(" ")));
     }
+    for (option, selector) in [
+        ("labels", &options.labels),
+        ("namespace_labels", &options.namespace_labels),
+    ] {
+        parts.extend(
+            selector
+                .iter()
+                .map(|selector| format!("{option} {selector}")),
+        );
+    }
+    if !options.multicluster.is_empty() {
+        parts.push(format!("multicluster {}", names(&options.multicluster)));
+    }
     let flags = [
         (options.endpoint_pod_names, "endpoint_pod_names"),
         (options.noendpoints, "noendpoints"),
         (options.ignore_empty_service, "ignore empty_service"),
+        (options.zonal, "zonal"),
     ];
     let set = flags.into_iter().filter(|(set, _)| *set);
     parts.extend(set.map(|(_, flag)| flag.to_owned()));

@@ -9,9 +9,12 @@ use super::error::{CorefileError, Problem, Report};
 use super::lexer::{Environment, Position};
 use super::parser::{self, Directive, ServerBlock};
 use super::{Config, Server, import, zone};
+use crate::k8s::needs::SELECTORS;
+use crate::k8s::selector::Selector;
+use crate::k8s::target::Target;
 use crate::plugin::{
-    any, bind, chaos, errors, forward, health, kubernetes, loadbalance, nsid, prometheus, ready,
-    reload, transfer,
+    any, bind, chaos, errors, forward, health, k8s_external, kubernetes, loadbalance, nsid,
+    prometheus, ready, reload, transfer,
 };
 use crate::record::Name;
 
@@ -26,6 +29,7 @@ const ACTING: &[&str] = &[
     "errors",
     "forward",
     "health",
+    "k8s_external",
     "kubernetes",
     "loadbalance",
     "nsid",
@@ -55,7 +59,7 @@ const SILENT: [Known; 2] = [
 /// The rest of CoreDNS 1.15's plugins (`plugin.cfg`): a name of these is no slip of the pen.
 const NOT_BUILT: &str = "acl auto autopath azure bufsize cancel clouddns debug dns64 \
     dnssec dnstap dynupdate erratic etcd file geoip grpc grpc_server header hosts https https3 \
-    k8s_external local log metadata minimal multisocket nomad pprof proxyproto quic \
+    local log metadata minimal multisocket nomad pprof proxyproto quic \
     rewrite root route53 secondary shed sign siit template timeouts tls trace tsig view \
     whoami";
 
@@ -120,8 +124,13 @@ pub(super) fn parse_with(
     }
     let mut servers = Vec::new();
     let mut served = Served::default();
+    let mut followed = Followed::default();
     for block in &blocks {
-        servers.extend(build(block, &mut served, &mut report));
+        let built = build(block, &mut served, &mut report);
+        if let (Some(key), Some(server)) = (block.keys.first(), built.first()) {
+            followed.add(server, &key.at, &mut report);
+        }
+        servers.extend(built);
     }
     let (faults, warnings) = report.sorted(file);
     if faults.is_empty() {
@@ -166,6 +175,7 @@ fn plugins(lines: &[Directive], zones: Vec<Name>, report: &mut Report) -> Server
         zones,
         port: DNS_PORT,
         bind: Vec::new(),
+        k8s_external: None,
         kubernetes: None,
         transfer: Vec::new(),
         forward: Vec::new(),
@@ -207,6 +217,9 @@ fn plugins(lines: &[Directive], zones: Vec<Name>, report: &mut Report) -> Server
             }
             "forward" => server.forward.extend(forward::setup(line, report)),
             "health" => server.health = Some(health::setup(line, report)),
+            "k8s_external" => {
+                server.k8s_external = Some(k8s_external::setup(line, &server.zones, report));
+            }
             "kubernetes" => {
                 server.kubernetes = Some(kubernetes::setup(line, &server.zones, report));
             }
@@ -223,6 +236,10 @@ fn plugins(lines: &[Directive], zones: Vec<Name>, report: &mut Report) -> Server
                 .extend(transfer::setup(line, &server.zones, report)),
             _ => without_effect(line, report),
         }
+    }
+    let external = lines.iter().find(|line| line.name.text == "k8s_external");
+    if let (Some(line), None) = (external, &server.kubernetes) {
+        report.refuse(&line.name.at, Problem::NoKubernetes);
     }
     server
 }
@@ -244,6 +261,45 @@ fn without_effect(line: &Directive, report: &mut Report) {
         Problem::UnknownPlugin { name, known }
     };
     report.refuse(&line.name.at, problem);
+}
+
+/// What of which API server is followed.
+#[derive(Default)]
+struct Followed {
+    target: Option<(Target, Position)>,
+    selectors: Vec<Selector>,
+}
+
+impl Followed {
+    /// Adds a block's, and reports what cannot be followed together.
+    fn add(&mut self, server: &Server, at: &Position, report: &mut Report) {
+        let Some(options) = &server.kubernetes else {
+            return;
+        };
+        for selector in [&options.labels, &options.namespace_labels]
+            .into_iter()
+            .flatten()
+        {
+            if !self.selectors.contains(selector) {
+                self.selectors.push(selector.clone());
+            }
+        }
+        // One more of each kind is that of the blocks without one.
+        if self.selectors.len() >= SELECTORS {
+            report.refuse(at, Problem::ManySelectors(SELECTORS - 1));
+        }
+        if options.target == Target::default() {
+            return;
+        }
+        match &self.target {
+            Some((target, first)) if *target != options.target => {
+                let first = first.clone();
+                report.refuse(at, Problem::OtherApiServer { first });
+            }
+            Some(_) => {}
+            None => self.target = Some((options.target.clone(), at.clone())),
+        }
+    }
 }
 
 /// Who serves what on which port.

@@ -236,6 +236,38 @@ pub enum Problem {
         expected: &'static str,
     },
 
+    /// `k8s_external` without the plugin whose Services it shows.
+    #[error("\"k8s_external\" needs \"kubernetes\" in the same server block")]
+    NoKubernetes,
+    /// Two options of a block that contradict each other.
+    #[error("{option:?} and {other:?} cannot both be set; expected one of them")]
+    OptionsExclude {
+        /// The option.
+        option: &'static str,
+        /// The other one.
+        other: &'static str,
+    },
+    /// A zone of `multicluster` that is none of the plugin's.
+    #[error("zone {zone:?} of \"multicluster\" is none of \"kubernetes\"; expected one of {zones}")]
+    NotAuthoritative {
+        /// The zone.
+        zone: String,
+        /// The plugin's.
+        zones: String,
+    },
+    /// Two `kubernetes` blocks that name different API servers, or different limits.
+    #[error(
+        "\"kubernetes\" names another API server, or other limits for it, than the server block at \
+         {first}; expected the same in all blocks, or in one only: the objects of one cluster are followed"
+    )]
+    OtherApiServer {
+        /// The other block.
+        first: Position,
+    },
+    /// More selectors than an object's labels are judged by.
+    #[error("there are more than {0} different label selectors")]
+    ManySelectors(usize),
+
     /// `kubernetes` with reverse zones only.
     #[error(
         "\"kubernetes\" has reverse zones only; expected the cluster domain too, such as cluster.local"

@@ -28,7 +28,7 @@ pub use lexer::{Position, Token};
 pub use parser::Directive;
 pub use zone::{ZoneError, is_reverse, parse as parse_zone};
 
-use crate::plugin::{chaos, forward, kubernetes, transfer};
+use crate::plugin::{chaos, forward, k8s_external, kubernetes, transfer};
 use crate::record::Name;
 
 /// Everything a Corefile says.
@@ -50,6 +50,8 @@ pub struct Server {
     pub port: u16,
     /// `bind`: addresses or interface names; empty: all addresses.
     pub bind: Vec<String>,
+    /// `k8s_external`, only beside `kubernetes`.
+    pub k8s_external: Option<k8s_external::Options>,
     /// `kubernetes`
     pub kubernetes: Option<kubernetes::Options>,
     /// `transfer`, in the file's order.

@@ -7,6 +7,7 @@ pub mod chaos;
 pub mod errors;
 pub mod forward;
 pub mod health;
+pub mod k8s_external;
 pub mod kubernetes;
 pub mod loadbalance;
 pub mod nsid;

@@ -5,6 +5,7 @@
 
 mod datapath;
 mod descriptors;
+mod follow;
 mod metering;
 mod reload;
 mod serving;
@@ -14,24 +15,24 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 use parking_lot::RwLock;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
-use crate::cli::{KernelLog, KernelMode, RunArgs, Source};
+use crate::cli::{KernelLog, KernelMode, RunArgs};
 use crate::cluster::Cluster;
-use crate::cluster::control::{self, Progress};
+use crate::cluster::control::Progress;
+use crate::cluster::objects::Objects;
 use crate::corefile::Config;
-use crate::k8s::connect::Connection;
-use crate::k8s::{Event, manifest, watch as k8s_watch};
 use crate::kernel::attach::Attacher;
 use crate::kernel::object::Constants;
 use crate::map::held::Held;
 use crate::plugin::transfer::notify::Notifier;
 use crate::serve::admin::{Admin, Endpoint, Status, Wanted};
 use datapath::Datapath;
+use follow::{Audience, Demand, Following, Listed, Successor};
 use metering::Meters;
 use serving::Serving;
 
@@ -73,21 +74,22 @@ impl Agent {
         let mut interrupt = signal(SignalKind::interrupt())?;
 
         let mut agent = Self::start(args).await?;
-        let (events, inbox) = mpsc::unbounded_channel();
         let (progress, mut seen) = watch::channel(Progress::default());
-        let meters = Meters::register(&agent.status.metrics, &agent.cluster);
-        let control = tokio::spawn(control::run(
-            Arc::clone(&agent.cluster),
-            inbox,
+        let audience = Audience {
+            cluster: Arc::clone(&agent.cluster),
             progress,
-            move |measured| meters.take(measured),
-        ));
-        let mut source = agent.source(events).await?;
+            meters: Meters::register(&agent.status.metrics, &agent.cluster),
+        };
+        let demand = Demand::of(&agent.config, &agent.args);
+        let mut following = Following::start(demand, &agent.args, &audience).await?;
+        let mut successor: Option<Successor> = None;
         let (detach, attached) = agent.attach()?;
         let coredns = agent.status.metrics.coredns().clone();
         let mut reload = reload::Reload::new(agent.args.corefile.clone(), coredns);
 
         let result = loop {
+            let newest = successor.as_ref().map(|successor| &successor.config);
+            let newest = newest.unwrap_or(&agent.config).clone();
             tokio::select! {
                 _ = terminate.recv() => break Ok(()),
                 _ = interrupt.recv() => break Ok(()),
@@ -95,16 +97,17 @@ impl Agent {
                     let listed = seen.borrow_and_update().is_listed;
                     agent.after_change(listed);
                 }
-                config = reload.next(&agent.config) => agent.reload(config).await,
-                ended = &mut source => {
-                    break ended.context("the source of objects failed").and_then(|result| result);
+                config = reload.next(&newest) => {
+                    successor = agent.reload(config, &following.demand).await;
                 }
+                listed = Successor::listed(&mut successor) => {
+                    agent.succeed(listed, &mut following, &audience).await;
+                }
+                ended = following.ended() => break ended,
             }
         };
         tracing::info!("stopping");
         agent.stop(detach, attached).await;
-        source.abort();
-        control.abort();
         result
     }
 
@@ -121,7 +124,8 @@ impl Agent {
         status.ready.set(LISTED, false);
         let mut serving = Serving::new(status.metrics.responses());
         let own = own_addresses(&config, &args)?;
-        let instances = cluster.write().configure(&config, &own).to_vec();
+        let mut objects = Demand::of(&config, &args).objects();
+        let instances = cluster.write().adopt(&mut objects, &config, &own).to_vec();
         serving
             .set(&config, &args.listen, &instances, &cluster)
             .await?;
@@ -202,24 +206,6 @@ impl Agent {
         }
     }
 
-    /// Starts to follow the objects.
-    async fn source(&self, events: mpsc::UnboundedSender<Event>) -> Result<JoinHandle<Result<()>>> {
-        Ok(match &self.args.source {
-            Source::Path(path) => {
-                let path = path.clone();
-                tokio::spawn(async move { Ok(manifest::run(path, events).await?) })
-            }
-            Source::Kubernetes => {
-                let connection = Connection::open(self.args.kubeconfig.as_deref()).await?;
-                tracing::info!("following the API server {}", connection.identity().server);
-                tokio::spawn(async move {
-                    k8s_watch::run(connection, events).await;
-                    Ok(())
-                })
-            }
-        })
-    }
-
     /// Starts to attach the programs; sending on the first value, or dropping it, detaches them.
     fn attach(&mut self) -> Result<(oneshot::Sender<()>, Option<JoinHandle<()>>)> {
         let (detach, detached) = oneshot::channel();
@@ -271,18 +257,62 @@ impl Agent {
         }
     }
 
-    /// Puts another Corefile in force, or says why not and keeps the one there is.
-    async fn reload(&mut self, config: Config) {
-        match self.try_reload(config).await {
-            Ok(()) => tracing::info!("the changed Corefile is in force"),
+    /// Puts another Corefile in force, or says why not and keeps the one there is. One that needs other objects than
+    /// `followed` waits for them.
+    async fn reload(&mut self, config: Config, followed: &Demand) -> Option<Successor> {
+        let demand = Demand::of(&config, &self.args);
+        let result = if demand == *followed {
+            self.put_in_force(config, None).await.map(|()| None)
+        } else {
+            tracing::info!(
+                "the changed Corefile needs other objects: it will be in force once they are listed"
+            );
+            Successor::start(config, demand, &self.args).await.map(Some)
+        };
+        match result {
+            Ok(None) => tracing::info!("the changed Corefile is in force"),
+            Ok(waiting) => return waiting,
+            Err(error) => self.reload_failed(&error),
+        }
+        None
+    }
+
+    fn reload_failed(&self, error: &anyhow::Error) {
+        self.status.metrics.coredns().reload_failed();
+        tracing::error!("the changed Corefile is not in force: {error:#}");
+    }
+
+    /// Puts a Corefile in force with the objects that it waited for.
+    async fn succeed(
+        &mut self,
+        listed: Option<Listed>,
+        following: &mut Following,
+        audience: &Audience,
+    ) {
+        let Some(mut listed) = listed else {
+            return self.reload_failed(&anyhow!("the source of its objects ended"));
+        };
+        // From here on nobody writes but us.
+        following.stop().await;
+        match self.put_in_force(listed.config, Some(listed.objects)).await {
+            Ok(()) => {
+                listed.following.take_in(listed.inbox, audience);
+                *following = listed.following;
+                tracing::info!("the changed Corefile is in force");
+            }
             Err(error) => {
-                self.status.metrics.coredns().reload_failed();
-                tracing::error!("the changed Corefile is not in force: {error:#}");
+                self.reload_failed(&error);
+                let demand = following.demand.clone();
+                match Following::start(demand, &self.args, audience).await {
+                    Ok(same) => *following = same,
+                    Err(error) => tracing::error!("{error:#}; the last objects stay in force"),
+                }
             }
         }
     }
 
-    async fn try_reload(&mut self, config: Config) -> Result<()> {
+    /// Fails before anything is changed for good.
+    async fn put_in_force(&mut self, config: Config, objects: Option<Objects>) -> Result<()> {
         let own = own_addresses(&config, &self.args)?;
         let wanted = wanted(&config, &self.args);
         if wanted != self.wanted {
@@ -296,13 +326,21 @@ impl Agent {
         {
             tracing::warn!("{warning}");
         }
-        let instances = self.cluster.write().configure(&config, &own).to_vec();
+        let mut objects = objects;
+        let mut exchange = |config: &Config| {
+            let mut cluster = self.cluster.write();
+            match &mut objects {
+                Some(objects) => cluster.adopt(objects, config, &own).to_vec(),
+                None => cluster.configure(config, &own).to_vec(),
+            }
+        };
+        let instances = exchange(&config);
         let set = self
             .serving
             .set(&config, &self.args.listen, &instances, &self.cluster)
             .await;
         if let Err(error) = set {
-            self.cluster.write().configure(&self.config, &own);
+            exchange(&self.config);
             return Err(error);
         }
         self.notifier = Notifier::start(&config, &self.cluster);

@@ -19,6 +19,7 @@ use crate::plugin::any::Any;
 use crate::plugin::chaos::Chaos;
 use crate::plugin::errors::Errors;
 use crate::plugin::forward::Forward;
+use crate::plugin::k8s_external::External;
 use crate::plugin::kubernetes::Kubernetes;
 use crate::plugin::nsid::Nsid;
 use crate::plugin::transfer::Transfer;
@@ -248,6 +249,10 @@ fn servers(
                 handlers.push(Arc::new(Transfer::new(lines, cluster, instance)));
             }
             let is_held = Some(instance.port) == held_port;
+            if let Some(options) = &server.k8s_external {
+                let (cluster, instance) = (Arc::clone(cluster), Arc::clone(instance));
+                handlers.push(Arc::new(External::new(cluster, instance, options.clone())));
+            }
             let cluster = Arc::clone(cluster);
             handlers.push(Arc::new(Kubernetes::new(
                 cluster,
