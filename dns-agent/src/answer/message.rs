@@ -89,7 +89,7 @@ impl Batch {
 
     /// Adds the SOA record with which a transfer begins and ends.
     pub fn push_soa(&mut self, zone: &Name, ttl: u32, serial: u32) {
-        self.records.push_soa(zone, ttl, serial);
+        self.records.push_soa(zone, ttl, serial, None);
         self.count += 1;
     }
 

@@ -18,7 +18,7 @@ use dns_ebpf::zone::flag;
 use tokio::sync::watch;
 
 use crate::answer::held::{Placement, encode_alias};
-use crate::corefile::Config;
+use crate::corefile::{Config, Server};
 use crate::k8s::Event;
 use crate::k8s::index::{Index, cluster_ips};
 use crate::k8s::object::{Kind, ObjectKey};

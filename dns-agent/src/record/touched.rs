@@ -163,7 +163,7 @@ impl View {
             let target = target.to_string();
             for key in index.external_names(target.trim_end_matches('.')) {
                 if self.exposes(index, &key.namespace) {
-                    let owners = self.owners(key).into_iter();
+                    let owners = self.owners(Scope::Cluster, key).into_iter();
                     new.extend(owners.filter(|owner| names.insert(owner.clone())));
                 }
             }
