@@ -10,7 +10,7 @@ use dns_agent::record::Name;
 use kerndns_fuzz::site::{COREFILE, Site, objects, query};
 use libfuzzer_sys::fuzz_target;
 
-/// The names in which most of a mutated manifest's objects are.
+/// The namespaces in which most of a mutated manifest's objects are.
 const NAMESPACES: &str = "
 {apiVersion: v1, kind: Namespace, metadata: {name: default}}
 ---
@@ -37,18 +37,17 @@ fuzz_target!(|text: &str| {
     site.apply(&objects(&[NAMESPACES]));
     site.apply(&reading.objects);
     let names: BTreeSet<Name> = site.names().into_iter().take(100).collect();
-    ask(&mut site, &names);
+    ask(&mut site, &names, 0);
     let is_kept = |object: &&Object| object.kind() != Kind::Namespace;
     site.delete(reading.objects.iter().filter(is_kept).step_by(2));
-    ask(&mut site, &names);
+    ask(&mut site, &names, 1);
     site.delete(reading.objects.iter());
-    ask(&mut site, &names);
+    ask(&mut site, &names, 2);
 });
 
-fn ask(site: &mut Site, names: &BTreeSet<Name>) {
-    for name in names {
-        for qtype in TYPES {
-            site.ask(&query(name, qtype));
-        }
+/// Asks for each name once, for a type that depends on its place and on `round`: all would take four fifths of the time.
+fn ask(site: &mut Site, names: &BTreeSet<Name>, round: usize) {
+    for (i, name) in names.iter().enumerate() {
+        site.ask(&query(name, TYPES[(i + round) % TYPES.len()]));
     }
 }

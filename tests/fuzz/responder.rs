@@ -41,12 +41,13 @@ fuzz_target!(|message: &[u8]| {
 fuzz_mutator!(
     |octets: &mut [u8], size: usize, max_size: usize, seed: u32| {
         let mut random = seed / 4;
-        if seed % 4 != 0 || oracle::question(&octets[..size]).is_none() {
+        if !seed.is_multiple_of(4) || oracle::question(&octets[..size]).is_none() {
             return fuzzer_mutate(octets, size, max_size);
         }
         let renamed = NAMES.with(|names| {
-            let name = names[random as usize % names.len()].wire();
-            random /= names.len() as u32;
+            let count = u32::try_from(names.len()).unwrap_or(u32::MAX);
+            let name = names[(random % count) as usize].wire();
+            random /= count;
             renamed(&octets[..size], name, random)
         });
         if renamed.len() > max_size {
@@ -67,7 +68,7 @@ fn renamed(message: &[u8], name: &[u8], random: u32) -> Vec<u8> {
         _ => b"",
     };
     let mut name = [left, name].concat();
-    if random % 3 == 0 {
+    if random.is_multiple_of(3) {
         name.make_ascii_uppercase();
     }
     [head, &name, rest].concat()

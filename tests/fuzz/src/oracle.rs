@@ -2,7 +2,7 @@
 //! nothing with ours.
 
 use dns_agent::record;
-use hickory_proto::op::{Message, MessageType};
+use hickory_proto::op::{Edns, Message, MessageType};
 use hickory_proto::rr::rdata::{A, AAAA, CNAME, NS, PTR, SRV, TXT};
 use hickory_proto::rr::{Name, RData, Record};
 
@@ -81,7 +81,7 @@ pub fn question(message: &[u8]) -> Option<&[u8]> {
 
 /// The most octets that a client takes over UDP, of which we send at most 1232.
 pub fn limit(query: &Message) -> usize {
-    let offered = query.edns.as_ref().map_or(512, |edns| edns.max_payload());
+    let offered = query.edns.as_ref().map_or(512, Edns::max_payload);
     offered.clamp(512, 1232).into()
 }
 

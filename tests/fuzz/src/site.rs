@@ -156,9 +156,9 @@ impl Site {
             oracle::question(message),
             "another question: {response:02x?}"
         );
-        let from_objects = self.from_objects(message);
-        assert_eq!(said, oracle::read(&from_objects), "{message:02x?}");
-        assert_eq!(response.len(), from_objects.len(), "{message:02x?}");
+        let agents = self.agents_response(message);
+        assert_eq!(said, oracle::read(&agents), "{message:02x?}");
+        assert_eq!(response.len(), agents.len(), "{message:02x?}");
         true
     }
 
@@ -174,7 +174,7 @@ impl Site {
     }
 
     /// What the agent says.
-    fn from_objects(&self, message: &[u8]) -> Vec<u8> {
+    fn agents_response(&self, message: &[u8]) -> Vec<u8> {
         match Query::parse(message.to_vec(), Transport::Udp, client()) {
             Parsed::Query(query) => block_on(self.servers.answer(&query)).into_message(),
             other => panic!("the responder answers what the agent has as {other:?}"),
