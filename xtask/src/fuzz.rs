@@ -1,9 +1,10 @@
 //! `cargo xtask fuzz`: the targets of `tests/fuzz`, built with libFuzzer and run as many at a time as there are cores; a
 //! row for each with what it tried.
 //!
-//! Inputs that reach new code are kept in `fuzz/corpus` of the target directory, so that the next run starts where this one ended; the
-//! first ones come from the repository. No sanitizer: what is not memory-safe by the compiler's word is a few functions
-//! of dns-ebpf that read within bounds of their own, and debug assertions are on.
+//! Inputs that reach new code are kept in `fuzz/corpus` of the target directory, so that the next run starts where
+//! this one ended; the first ones come from the repository. No sanitizer: what is not memory-safe by the compiler's
+//! word is a few functions of dns-ebpf that read within bounds of their own. Debug assertions and overflow checks are
+//! on.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
