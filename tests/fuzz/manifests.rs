@@ -1,5 +1,5 @@
-//! Any text as manifests: every mistake has its document, and from what is accepted the responder and the agent give the
-//! same answers, to each name that comes to be and also once half of the objects are gone.
+//! Any text as manifests: every mistake has its document, and from what is accepted the responder and the agent give
+//! the same answers, to each name that comes to be and also once half of the objects are gone.
 #![no_main]
 
 use std::collections::BTreeSet;
@@ -45,7 +45,8 @@ fuzz_target!(|text: &str| {
     ask(&mut site, &names, 2);
 });
 
-/// Asks for each name once, for a type that depends on its place and on `round`: all would take four fifths of the time.
+/// Asks for each name once, for a type that depends on its place and on `round`: all types would take most of the
+/// time.
 fn ask(site: &mut Site, names: &BTreeSet<Name>, round: usize) {
     for (i, name) in names.iter().enumerate() {
         site.ask(&query(name, TYPES[(i + round) % TYPES.len()]));

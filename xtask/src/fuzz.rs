@@ -1,5 +1,5 @@
-//! `cargo xtask fuzz`: the targets of `tests/fuzz`, built with libFuzzer and run as many at a time as there are cores; a
-//! row for each with what it tried.
+//! `cargo xtask fuzz`: the targets of `tests/fuzz`, built with libFuzzer and run as many at a time as there are cores;
+//! a row for each with what it tried.
 //!
 //! Inputs that reach new code are kept in `fuzz/corpus` of the target directory, so that the next run starts where
 //! this one ended; the first ones come from the repository. No sanitizer: what is not memory-safe by the compiler's
