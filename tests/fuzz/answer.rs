@@ -54,6 +54,7 @@ impl<'a> Arbitrary<'a> for Input {
         }
         let placement = Placement {
             zone: 0,
+            account: 0,
             zone_len: u8::try_from(zone.wire().len()).unwrap_or(u8::MAX),
             shuffle: u.arbitrary()?,
         };

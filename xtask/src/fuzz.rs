@@ -124,7 +124,8 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
 
 /// Builds all binaries in one go, by the profile of all other builds: dependencies are there already.
 ///
-/// cargo-fuzz would build the same, but compiles every dependency again: more than five minutes of processor time, where this takes a bit over one.
+/// cargo-fuzz would build the same, but compiles every dependency again: more than five minutes of processor time,
+/// where this takes a bit over one.
 fn build() -> anyhow::Result<()> {
     let wrapper = root().join("tests/fuzz/instrument.sh");
     let mut cargo = Command::new("nice");

@@ -7,7 +7,7 @@ use hickory_proto::rr::rdata::{A, AAAA, CNAME, NS, PTR, SRV, TXT};
 use hickory_proto::rr::{Name, RData, Record};
 
 /// What a response says, in a form that two responses can be compared by: the order of records within a section may
-/// differ.
+/// differ, and the case of names (RFC 4343).
 #[derive(Debug, PartialEq, Eq)]
 pub struct Said {
     /// ID.
@@ -20,6 +20,13 @@ pub struct Said {
     pub sections: [Vec<String>; 3],
 }
 
+impl Said {
+    /// TC: the client is to ask again over TCP.
+    pub fn is_truncated(&self) -> bool {
+        self.flags & 0x0200 != 0
+    }
+}
+
 /// Reads a response that we made. Panics where it is none.
 pub fn read(octets: &[u8]) -> Said {
     let message = match Message::from_vec(octets) {
@@ -28,7 +35,10 @@ pub fn read(octets: &[u8]) -> Said {
     };
     assert_eq!(message.metadata.message_type, MessageType::Response);
     let section = |records: &[Record]| {
-        let mut records: Vec<String> = records.iter().map(ToString::to_string).collect();
+        let mut records: Vec<String> = records
+            .iter()
+            .map(|record| record.to_string().to_lowercase())
+            .collect();
         records.sort();
         records
     };

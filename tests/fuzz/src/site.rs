@@ -156,9 +156,12 @@ impl Site {
             oracle::question(message),
             "another question: {response:02x?}"
         );
-        let agents = self.agents_response(message);
-        assert_eq!(said, oracle::read(&agents), "{message:02x?}");
-        assert_eq!(response.len(), agents.len(), "{message:02x?}");
+        assert!(!said.is_truncated(), "{message:02x?}");
+        let agents = oracle::read(&self.agents_response(message));
+        // What follows a CNAME is compressed less by the agent, and may not fit where the responder's does.
+        if !agents.is_truncated() {
+            assert_eq!(said, agents, "{message:02x?}");
+        }
         true
     }
 
