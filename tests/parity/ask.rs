@@ -12,7 +12,7 @@ const WINDOW: usize = 48;
 /// How many queries have the same source port, or the same connection.
 const PORT: usize = 480;
 /// How long a response may take before the query is sent again.
-const TIMEOUT: Duration = Duration::from_secs(2);
+const TIMEOUT: Duration = Duration::from_secs(6);
 /// How often it is sent.
 const ATTEMPTS: u32 = 3;
 

@@ -11,13 +11,12 @@ use crate::cluster::{Cluster, Generator, SENTINELS};
 use crate::endpoints;
 use crate::lab::Lab;
 
-/// The namespace that comes and goes; its objects stay.
-const FICKLE: &str = "dev";
+/// A namespace that comes and goes; its objects stay.
+pub(crate) const FICKLE: &str = "dev";
 
 /// Changes about a third of everything.
 pub(crate) async fn change(lab: &Lab<'_>, generator: &mut Generator) -> Result<()> {
     let (mut services, mut slices, namespaces) = lab.objects().await?;
-    // The API server's order depends on nothing but the names; ours must not either.
     services.retain(|service| {
         let namespace = service.metadata.namespace.as_deref();
         namespace != Some(SENTINELS) && namespace != Some("kube-system")
@@ -32,6 +31,9 @@ pub(crate) async fn change(lab: &Lab<'_>, generator: &mut Generator) -> Result<(
     } else {
         writer.namespace(FICKLE).await?;
     }
+    // Without its namespace, no object can be changed.
+    services.retain(|service| service.metadata.namespace.as_deref() != Some(FICKLE));
+    slices.retain(|slice| slice.metadata.namespace.as_deref() != Some(FICKLE));
     let mut new = Cluster::default();
     for slice in &slices {
         let name = slice.metadata.name.as_deref().unwrap_or_default();

@@ -9,6 +9,8 @@ pub(crate) struct Corefile {
     pub(crate) name: &'static str,
     /// The cluster domain, with its dot.
     pub(crate) zone: &'static str,
+    /// Its reverse zones.
+    pub(crate) reverse: &'static [&'static str],
     /// Whether the order of addresses is drawn.
     pub(crate) shuffles: bool,
     /// Whether slices give names: else a sentinel has none.
@@ -19,6 +21,7 @@ pub(crate) struct Corefile {
 const CLUSTER: Corefile = Corefile {
     name: "",
     zone: "cluster.local.",
+    reverse: &["in-addr.arpa.", "ip6.arpa."],
     shuffles: false,
     endpoints: true,
     text: "",
@@ -118,6 +121,7 @@ pub(crate) const COREFILES: [Corefile; 10] = [
     },
     Corefile {
         name: "prefix",
+        reverse: &["96.10.in-addr.arpa.", "244.10.in-addr.arpa."],
         text: ".:PORT {
             kubernetes cluster.local 10.96.0.0/16 10.244.0.0/16 {
                 CONNECTION
@@ -131,6 +135,7 @@ pub(crate) const COREFILES: [Corefile; 10] = [
     Corefile {
         name: "two-zones",
         zone: "k8s.example.",
+        reverse: &["in-addr.arpa."],
         shuffles: true,
         text: ".:PORT {
             kubernetes k8s.example cluster.local in-addr.arpa {
@@ -144,6 +149,7 @@ pub(crate) const COREFILES: [Corefile; 10] = [
     },
     Corefile {
         name: "two-blocks",
+        reverse: &[],
         text: "cluster.local:PORT {
             kubernetes {
                 CONNECTION

@@ -7,12 +7,11 @@ use serde_json::{Value, json};
 
 const PORT_NAMES: [&str; 6] = ["http", "https", "dns", "dns-tcp", "a", "grpc-web"];
 const PROTOCOLS: [&str; 4] = ["TCP", "TCP", "UDP", "SCTP"];
-/// IPv6 addresses that are hard to write with dashes (RFC 5952), and one that holds an IPv4 address.
-const ODD_V6: [&str; 4] = [
+/// IPv6 addresses that are hard to write with dashes (RFC 5952).
+const ODD_V6: [&str; 3] = [
     "2001:db8:3333:4444:5555:6666::",
     "2001:db8::1:0:0:1",
-    "::ffff:10.1.2.3",
-    "fd00:244::10.1.2.3",
+    "2001:db8:0:1:1:1:1:1",
 ];
 
 /// The ports of a Service: none, one without a name, or several.

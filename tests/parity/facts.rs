@@ -1,12 +1,13 @@
 //! What CoreDNS has at each name, surveyed before the questions: the rules' predicates rest on it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
+use crate::corefiles::Corefile;
 use crate::lab::{Lab, Way};
 use crate::message::{NXDOMAIN, Record, Response};
-use crate::questions::{A, AAAA, CNAME, PTR, SRV, TXT, plain};
+use crate::questions::{A, AAAA, CNAME, PTR, Question, SRV, TXT, plain};
 
 /// The types that are asked of every name.
 const SURVEYED: [u16; 6] = [A, AAAA, SRV, TXT, PTR, CNAME];
@@ -27,43 +28,44 @@ pub(crate) struct Facts {
 }
 
 impl Facts {
-    /// Asks CoreDNS for `objects`, the names that objects should have, and for `others`.
+    /// Asks CoreDNS for `objects`, the names that objects should have, and for all about `questions`.
     pub(crate) fn survey(
         lab: &Lab<'_>,
-        zone: &str,
+        corefile: &Corefile,
         objects: &[String],
-        others: impl Iterator<Item = String>,
+        questions: &[Question],
     ) -> Result<Self> {
         let mut facts = Self {
-            zone: zone.into(),
+            zone: corefile.zone.into(),
             ..Self::default()
         };
-        let mut names: Vec<String> = others.map(|name| name.to_lowercase()).collect();
-        names.extend(objects.iter().cloned());
-        names.sort();
-        names.dedup();
-        let asked: Vec<(&String, u16)> = names
-            .iter()
-            .flat_map(|name| SURVEYED.map(|qtype| (name, qtype)))
-            .collect();
-        let ids = (0..=u16::MAX).cycle();
-        let queries: Vec<Vec<u8>> = asked
-            .iter()
-            .zip(ids)
-            .map(|((name, qtype), id)| plain(name, *qtype, id))
-            .collect();
-        let responses = lab.ask_udp(Way::CoreDns, &queries)?;
-        for (((name, qtype), query), response) in asked.into_iter().zip(&queries).zip(responses) {
-            if let Some(Ok(response)) = response.map(|octets| Response::parse(query, &octets)) {
-                if response.aa && response.is_denial() {
-                    let soas = response.authority.iter();
-                    facts
-                        .soas
-                        .extend(soas.map(|soa| (soa.owner.clone(), soa.clone())));
-                }
-                facts.responses.insert((name.clone(), qtype), response);
-            }
+        let mut wanted = BTreeSet::new();
+        for name in objects {
+            let types: &[u16] = if name.ends_with(".arpa.") {
+                &[PTR]
+            } else {
+                &[A, AAAA, SRV, CNAME]
+            };
+            wanted.extend(types.iter().map(|qtype| (name.clone(), *qtype)));
         }
+        for question in questions {
+            let name = question.name.to_lowercase();
+            wanted.extend(SURVEYED.map(|qtype| (name.clone(), qtype)));
+        }
+        // Where aliases lead to, one name further each time.
+        while !wanted.is_empty() {
+            facts.ask(lab, wanted)?;
+            wanted = BTreeSet::new();
+            for question in questions {
+                let Some((_, last)) = facts.aliases(&question.name).pop() else {
+                    continue;
+                };
+                let types = SURVEYED.into_iter().chain([question.qtype]);
+                wanted.extend(types.map(|qtype| (last.clone(), qtype)));
+            }
+            wanted.retain(|asked| !facts.responses.contains_key(asked));
+        }
+        facts.add_reverse_soas(corefile);
         for name in objects {
             if facts.has_records(name) {
                 facts.published.insert(name.clone());
@@ -75,6 +77,67 @@ impl Facts {
             }
         }
         Ok(facts)
+    }
+
+    fn ask(&mut self, lab: &Lab<'_>, wanted: BTreeSet<(String, u16)>) -> Result<()> {
+        let queries: Vec<Vec<u8>> = wanted
+            .iter()
+            .zip((0..=u16::MAX).cycle())
+            .map(|((name, qtype), id)| plain(name, *qtype, id))
+            .collect();
+        let responses = lab.ask_udp(Way::CoreDns, &queries)?;
+        for ((asked, query), response) in wanted.into_iter().zip(&queries).zip(responses) {
+            let response = response.context("CoreDNS is silent")?;
+            let response = Response::parse(query, &response)?;
+            if response.aa && response.is_denial() {
+                for soa in &response.authority {
+                    self.soas.insert(soa.owner.clone(), soa.clone());
+                }
+            }
+            self.responses.insert(asked, response);
+        }
+        Ok(())
+    }
+
+    /// The aliases that a name leads to, each with its target, as far as they are known; a loop's first again at
+    /// its end.
+    pub(crate) fn aliases(&self, name: &str) -> Vec<(Record, String)> {
+        let mut found: Vec<(Record, String)> = Vec::new();
+        let mut name = name.to_owned();
+        while let Some([alias]) = self.response(&name, CNAME).map(|it| &it.answer[..]) {
+            let target = alias.data.clone();
+            let record = Record {
+                owner: name,
+                ..alias.clone()
+            };
+            let again = found.iter().any(|(_, other)| *other == target);
+            found.push((record, target.clone()));
+            if again || alias.rtype != "CNAME" {
+                break;
+            }
+            name = target;
+        }
+        found
+    }
+
+    /// A reverse zone's SOA is that of the cluster domain under another name, and not to be seen where all that is
+    /// missing falls through.
+    fn add_reverse_soas(&mut self, corefile: &Corefile) {
+        let Some(soa) = self.soas.get(corefile.zone).cloned() else {
+            return;
+        };
+        for zone in corefile.reverse {
+            let data = soa.data.replace(corefile.zone, zone);
+            let owner = (*zone).to_owned();
+            self.soas.insert(
+                owner.clone(),
+                Record {
+                    owner,
+                    data,
+                    ..soa.clone()
+                },
+            );
+        }
     }
 
     /// What CoreDNS says of a surveyed name; its case does not matter.
@@ -95,13 +158,26 @@ impl Facts {
         self.above.contains(&name.to_lowercase())
     }
 
-    /// Whether CoreDNS says of every surveyed type that the name does not exist.
+    /// Whether CoreDNS says of every surveyed type that the name is not in its zones, or asks elsewhere.
     pub(crate) fn is_missing(&self, name: &str) -> bool {
         let mut types = SURVEYED.into_iter();
         types.all(|qtype| {
             self.response(name, qtype)
-                .is_some_and(|response| response.rcode == NXDOMAIN)
+                .is_some_and(|response| response.rcode == NXDOMAIN || !response.aa)
         })
+    }
+
+    /// The name of an address that this one is below.
+    pub(crate) fn reverse_above(&self, name: &str) -> Option<String> {
+        let name = name.to_lowercase();
+        let mut rest = name.as_str();
+        while let Some((_, above)) = rest.split_once('.') {
+            if above.ends_with(".arpa.") && self.published.contains(above) {
+                return Some(above.into());
+            }
+            rest = above;
+        }
+        None
     }
 
     /// The SOA of a denial of `name`, its owner in the case of `name`; none outside the zones.

@@ -18,6 +18,7 @@ use kerndns_tests::writer::Writer;
 use serde_json::json;
 
 use crate::ask;
+use crate::change::FICKLE;
 use crate::cluster::{Cluster, NAMESPACES, SENTINELS};
 use crate::corefiles::Corefile;
 
@@ -126,9 +127,13 @@ impl<'a> Lab<'a> {
         Ok((services, slices, namespaces))
     }
 
-    /// Removes what generators wrote.
+    /// Removes what generators wrote, and makes what a change removed.
     pub(crate) async fn clear(&self) -> Result<()> {
-        let (services, slices, _) = self.objects().await?;
+        let (services, slices, namespaces) = self.objects().await?;
+        let name = |namespace: &Namespace| namespace.metadata.name.clone();
+        if !namespaces.iter().any(|one| name(one).as_deref() == Some(FICKLE)) {
+            self.writer.namespace(FICKLE).await?;
+        }
         for slice in slices {
             let metadata = slice.metadata;
             let namespace = metadata.namespace.unwrap_or_default();

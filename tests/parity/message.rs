@@ -84,6 +84,25 @@ impl Response {
         })
     }
 
+    /// The same with names in lower case where they are not the question's: the targets of SRV records, and the
+    /// owners in the additional section. What was asked in lower case is left alone.
+    pub(crate) fn with_folded_targets(&self, asked: &str) -> Self {
+        let mut folded = self.clone();
+        if asked == asked.to_lowercase() {
+            return folded;
+        }
+        let srv = folded.answer.iter_mut().filter(|record| record.rtype == "SRV");
+        for record in srv {
+            record.data = record.data.to_lowercase();
+        }
+        for record in &mut folded.additional {
+            record.owner = record.owner.to_lowercase();
+        }
+        folded.answer.sort();
+        folded.additional.sort();
+        folded
+    }
+
     /// No record answers, and there is an SOA to say so (RFC 2308 2).
     pub(crate) fn is_denial(&self) -> bool {
         self.answer.is_empty() && matches!(&self.authority[..], [soa] if soa.rtype == "SOA")

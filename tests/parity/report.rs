@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::message::Response;
 use crate::questions::Question;
-use crate::rules::{self, TRUNCATED};
+use crate::rules::{self, TARGET_CASE, TRUNCATED};
 
 /// How many differences are printed in full.
 const SHOWN: usize = 40;
@@ -73,7 +73,7 @@ impl Report {
     /// Prints the summary; whether everything was explained.
     pub(crate) fn finish(&self, is_full: bool) -> bool {
         println!("\n{:<28} {:>9}", "rule", "questions");
-        for name in rules::RULES.iter().map(|rule| rule.name).chain([TRUNCATED]) {
+        for name in rules::RULES.iter().map(|rule| rule.name).chain([TARGET_CASE, TRUNCATED]) {
             let count = self.rules.get(name).copied().unwrap_or_default();
             let remark = if count == 0 && is_full { "  never used" } else { "" };
             println!("{name:<28} {count:>9}{remark}");

@@ -35,8 +35,7 @@ pub(crate) async fn round(
             questions::drawn(rng, name, id)
         })
         .collect();
-    let asked = questions.iter().map(|question| question.name.clone());
-    let facts = Facts::survey(lab, corefile.zone, &objects, asked)?;
+    let facts = Facts::survey(lab, corefile, &objects, &questions)?;
     let before = servers.answered_by_the_kernel();
     let asked = Asked::ask(lab, &questions)?;
     report.by_kernel += servers.answered_by_the_kernel() - before;

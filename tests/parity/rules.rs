@@ -3,7 +3,10 @@
 
 use crate::facts::Facts;
 use crate::message::{NOERROR, NXDOMAIN, Response};
-use crate::questions::{PTR, Question, SOA, SRV, TXT};
+use crate::questions::{ANY, CNAME, PTR, Question, SOA, SRV, TXT};
+
+/// RFC 1035 4.1.1.
+const SERVFAIL: u16 = 2;
 
 /// A deliberate difference.
 pub(crate) struct Rule {
@@ -16,9 +19,15 @@ pub(crate) struct Rule {
 /// The rule of responses that do not fit, which `fit.rs` has.
 pub(crate) const TRUNCATED: &str = "truncated";
 
-/// All of them but [`TRUNCATED`], in the order in which they are applied.
-pub(crate) const RULES: [Rule; 9] = [
+/// The rule of names in data and in the additional section, which `compare.rs` has.
+pub(crate) const TARGET_CASE: &str = "target-case";
+
+/// All others, in the order in which they are applied.
+pub(crate) const RULES: [Rule; 13] = [
     rule("edns-size", edns_size),
+    rule("edns-options", edns_options),
+    rule("below-reverse", below_reverse),
+    rule("alias", alias),
     rule("soa-of-missing", soa_of_missing),
     rule("txt-above", txt_above),
     rule("empty-non-terminal", empty_non_terminal),
@@ -27,6 +36,7 @@ pub(crate) const RULES: [Rule; 9] = [
     rule("srv-of-pod", srv_of_pod),
     rule("pod-with-colons", pod_with_colons),
     rule("type-at-reverse", type_at_reverse),
+    rule("soa-minimum", soa_minimum),
 ];
 
 const fn rule(name: &'static str, apply: fn(&Question, &Facts, &mut Response)) -> Rule {
@@ -56,13 +66,72 @@ fn edns_size(_: &Question, _: &Facts, response: &mut Response) {
     }
 }
 
+fn edns_options(_: &Question, _: &Facts, response: &mut Response) {
+    if let Some(edns) = &mut response.edns {
+        edns.options = 0;
+    }
+}
+
+fn soa_minimum(_: &Question, _: &Facts, response: &mut Response) {
+    for record in response.authority.iter_mut().chain(&mut response.answer) {
+        let ours = record.data.starts_with("ns.dns.") && record.rtype == "SOA";
+        let minimum = record.data.rsplit_once(' ');
+        if let Some((rest, minimum)) = minimum.filter(|_| ours) {
+            let capped = minimum.parse().unwrap_or(0).min(300);
+            record.data = format!("{rest} {capped}");
+        }
+    }
+}
+
+fn below_reverse(question: &Question, facts: &Facts, response: &mut Response) {
+    if facts.reverse_above(&question.name).is_some() && question.qtype == PTR && response.aa {
+        as_of_another_type(question, facts, response);
+    }
+}
+
+fn alias(question: &Question, facts: &Facts, response: &mut Response) {
+    let mut aliases = facts.aliases(&question.name);
+    let Some((_, last)) = aliases.last().cloned() else {
+        return;
+    };
+    if question.qtype == CNAME {
+        return;
+    }
+    if question.qtype == ANY {
+        aliases.truncate(1);
+    }
+    let again = aliases.iter().filter(|(_, target)| *target == last).count() > 1;
+    response.authority.clear();
+    response.additional.clear();
+    response.rcode = NOERROR;
+    if again {
+        aliases.pop();
+        response.rcode = SERVFAIL;
+    }
+    response.answer = aliases.into_iter().map(|(record, _)| record).collect();
+    if question.qtype == ANY || again {
+        return;
+    }
+    // What the last name has, itself by all rules.
+    let target = Question {
+        name: last.clone(),
+        ..question.clone()
+    };
+    let Some(mut end) = facts.response(&last, question.qtype).cloned() else {
+        return;
+    };
+    expected(&target, facts, &mut end);
+    response.rcode = end.rcode;
+    response.answer.extend(end.answer);
+    response.answer.sort();
+    response.authority = end.authority;
+    response.additional = end.additional;
+}
+
 fn soa_of_missing(question: &Question, facts: &Facts, response: &mut Response) {
     let denied = response.rcode == NOERROR && response.is_denial() && response.aa;
     if question.qtype == SOA && denied && facts.is_missing(&question.name) {
-        let above = facts.has_below(&question.name);
-        if !above {
-            response.rcode = NXDOMAIN;
-        }
+        as_of_another_type(question, facts, response);
     }
 }
 
@@ -79,12 +148,13 @@ fn txt_above(question: &Question, facts: &Facts, response: &mut Response) {
 }
 
 fn empty_non_terminal(question: &Question, facts: &Facts, response: &mut Response) {
-    let denied = response.rcode == NXDOMAIN && response.is_denial() && response.aa;
+    let denied = response.rcode == NXDOMAIN && response.is_denial();
     let name = question.name.to_lowercase();
     // `ns.dns` is below `dns`, also where it has no addresses.
     let dns = name.strip_prefix("dns.") == Some(&facts.zone);
-    if denied && (dns || facts.has_below(&name)) {
-        response.rcode = NOERROR;
+    let ours = facts.soa(&name).is_some();
+    if denied && ours && (dns || facts.has_below(&name)) {
+        deny(question, facts, NOERROR, response);
     }
 }
 
@@ -141,9 +211,28 @@ fn type_at_reverse(question: &Question, facts: &Facts, response: &mut Response) 
     let name = &question.name;
     let pointers = facts.response(name, PTR);
     let ours = pointers.is_some_and(|response| response.aa && !response.answer.is_empty());
-    if question.qtype != PTR && ours && !response.aa {
+    let elsewhere = !response.aa || response.rcode == NXDOMAIN;
+    let below = facts.reverse_above(name).is_some();
+    if question.qtype != PTR && ours && elsewhere && !below {
         deny(question, facts, NOERROR, response);
     }
+}
+
+/// Makes it what CoreDNS says of the same name and a type for which it has no rule of its own.
+fn as_of_another_type(question: &Question, facts: &Facts, response: &mut Response) {
+    let Some(other) = facts.response(&question.name, CNAME) else {
+        return;
+    };
+    if other.aa {
+        deny(question, facts, other.rcode, response);
+        return;
+    }
+    response.rcode = other.rcode;
+    response.aa = other.aa;
+    response.ra = other.ra;
+    response.answer.clone_from(&other.answer);
+    response.authority.clone_from(&other.authority);
+    response.additional.clone_from(&other.additional);
 }
 
 /// Makes it a denial of the name by the zone that it is in.
@@ -154,4 +243,6 @@ fn deny(question: &Question, facts: &Facts, rcode: u16, response: &mut Response)
     response.authority = facts.soa(&question.name).into_iter().collect();
     response.aa = true;
     response.ra = false;
+    let [_, ad, _] = &mut response.others;
+    *ad = false;
 }

@@ -143,7 +143,10 @@ impl Writer {
     pub async fn end_namespace(&self, name: &str) -> Result<()> {
         let namespaces = Api::<Namespace>::all(self.0.clone());
         namespaces.delete(name, &DeleteParams::default()).await?;
-        let mut namespace = namespaces.get(name).await?;
+        // One that has no finalizer any more is gone at once.
+        let Some(mut namespace) = namespaces.get_opt(name).await? else {
+            return Ok(());
+        };
         namespace.spec.get_or_insert_default().finalizers = None;
         let params = PostParams::default();
         namespaces
