@@ -21,7 +21,9 @@ pub(crate) async fn change(lab: &Lab<'_>, generator: &mut Generator) -> Result<(
         let namespace = service.metadata.namespace.as_deref();
         namespace != Some(SENTINELS) && namespace != Some("kube-system")
     });
-    slices.retain(|slice| slice.metadata.namespace.as_deref() != Some(SENTINELS));
+    slices.retain(|slice| {
+        slice.metadata.namespace.as_deref() != Some(SENTINELS) && slice.metadata.labels.is_some()
+    });
     let writer = lab.writer();
     let is_there = namespaces
         .iter()
@@ -45,7 +47,9 @@ pub(crate) async fn change(lab: &Lab<'_>, generator: &mut Generator) -> Result<(
                 // A slice keeps its family for life.
                 if other["addressType"] == slice.address_type {
                     let change = json!({"endpoints": other["endpoints"]});
-                    writer.change::<EndpointSlice>(namespace, name, change).await?;
+                    writer
+                        .change::<EndpointSlice>(namespace, name, change)
+                        .await?;
                 }
             }
             _ => {}
@@ -76,9 +80,16 @@ pub(crate) async fn change(lab: &Lab<'_>, generator: &mut Generator) -> Result<(
                 writer.change::<Service>(namespace, name, change).await?;
             }
             3 => {
-                let targets = ["three.example.net", "missing.example.net", "svc.cluster.local"];
+                let targets = [
+                    "three.example.net",
+                    "missing.example.net",
+                    "svc.cluster.local",
+                ];
                 let target = targets.choose(&mut generator.rng);
-                let is_alias = service.spec.as_ref().is_some_and(|spec| spec.external_name.is_some());
+                let is_alias = service
+                    .spec
+                    .as_ref()
+                    .is_some_and(|spec| spec.external_name.is_some());
                 if is_alias {
                     let change = json!({"spec": {"externalName": target}});
                     writer.change::<Service>(namespace, name, change).await?;

@@ -106,9 +106,13 @@ impl Generator {
         let name = format!("slice-{}", self.count);
         let mut object = endpoints::slice(&mut self.rng, ports);
         object["metadata"] = json!({"name": name});
-        // A slice that belongs to no Service at all is rare.
         if self.rng.random_bool(0.95) {
             object["metadata"]["labels"] = json!({"kubernetes.io/service-name": service});
+        } else {
+            // Of no Service at all. CoreDNS has no response for such an address, not even a denial, since it makes
+            // a name with an empty label of it: so it is nobody else's, and not asked for.
+            object["addressType"] = json!("IPv4");
+            object["endpoints"] = json!([{"addresses": ["10.245.0.1"]}]);
         }
         Slice {
             namespace: namespace.into(),
@@ -181,10 +185,7 @@ impl Generator {
             7 => "10-1-2-3.prod.pod.cluster.local".into(),
             8 => "cluster.local".into(),
             _ => another.map_or("one.example.net".into(), |another| {
-                format!(
-                    "{}.{}.svc.cluster.local",
-                    another.name, another.namespace
-                )
+                format!("{}.{}.svc.cluster.local", another.name, another.namespace)
             }),
         };
         json!({"type": "ExternalName", "externalName": target})

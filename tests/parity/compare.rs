@@ -11,7 +11,10 @@ use crate::rules::{self, TARGET_CASE, TRUNCATED};
 pub(crate) fn needs_whole(question: &Question, responses: [&[u8]; 2]) -> bool {
     let truncated = |octets: &&[u8]| octets.get(2).is_some_and(|flags| flags & 2 != 0);
     let long = |octets: &&[u8]| octets.len() > question.limit();
-    !question.tcp && responses.iter().any(|octets| truncated(octets) || long(octets))
+    !question.tcp
+        && responses
+            .iter()
+            .any(|octets| truncated(octets) || long(octets))
 }
 
 /// Compares; the rules that explain what is different, or an error that says what is not explained.
@@ -118,7 +121,11 @@ pub(crate) fn equal(expected: &Response, got: &Response) -> Result<()> {
             parts.push(part);
         }
     }
-    ensure!(parts.is_empty(), "{}\nexpected {expected}", parts.join(", "));
+    ensure!(
+        parts.is_empty(),
+        "{}\nexpected {expected}",
+        parts.join(", ")
+    );
     Ok(())
 }
 

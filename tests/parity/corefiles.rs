@@ -9,6 +9,8 @@ pub(crate) struct Corefile {
     pub(crate) name: &'static str,
     /// The cluster domain, with its dot.
     pub(crate) zone: &'static str,
+    /// The TTL of the records, seconds.
+    pub(crate) ttl: u32,
     /// Its reverse zones.
     pub(crate) reverse: &'static [&'static str],
     /// Whether the order of addresses is drawn.
@@ -21,6 +23,7 @@ pub(crate) struct Corefile {
 const CLUSTER: Corefile = Corefile {
     name: "",
     zone: "cluster.local.",
+    ttl: 5,
     reverse: &["in-addr.arpa.", "ip6.arpa."],
     shuffles: false,
     endpoints: true,
@@ -32,6 +35,7 @@ pub(crate) const COREFILES: [Corefile; 10] = [
     Corefile {
         name: "kubeadm",
         shuffles: true,
+        ttl: 30,
         text: ".:PORT {
             kubernetes cluster.local in-addr.arpa ip6.arpa {
                 CONNECTION
@@ -57,6 +61,7 @@ pub(crate) const COREFILES: [Corefile; 10] = [
     Corefile {
         name: "pod-names",
         shuffles: true,
+        ttl: 0,
         text: ".:PORT {
             kubernetes cluster.local in-addr.arpa ip6.arpa {
                 CONNECTION
@@ -70,6 +75,7 @@ pub(crate) const COREFILES: [Corefile; 10] = [
     },
     Corefile {
         name: "ignore-empty",
+        ttl: 3600,
         text: ".:PORT {
             kubernetes cluster.local in-addr.arpa ip6.arpa {
                 CONNECTION
@@ -84,6 +90,7 @@ pub(crate) const COREFILES: [Corefile; 10] = [
     },
     Corefile {
         name: "fallthrough",
+        ttl: 30,
         text: ".:PORT {
             kubernetes cluster.local in-addr.arpa ip6.arpa {
                 CONNECTION
@@ -122,6 +129,7 @@ pub(crate) const COREFILES: [Corefile; 10] = [
     Corefile {
         name: "prefix",
         reverse: &["96.10.in-addr.arpa.", "244.10.in-addr.arpa."],
+        ttl: 30,
         text: ".:PORT {
             kubernetes cluster.local 10.96.0.0/16 10.244.0.0/16 {
                 CONNECTION
@@ -150,6 +158,7 @@ pub(crate) const COREFILES: [Corefile; 10] = [
     Corefile {
         name: "two-blocks",
         reverse: &[],
+        ttl: 30,
         text: "cluster.local:PORT {
             kubernetes {
                 CONNECTION
@@ -174,13 +183,10 @@ impl Corefile {
         self.fill("53", "", upstream)
     }
 
-    /// For CoreDNS, on the addresses of the DNS Service.
+    /// For CoreDNS.
     pub(crate) fn for_coredns(&self, port: u16, kubeconfig: &Path, upstream: &str) -> String {
         let connection = format!("kubeconfig {} test", kubeconfig.display());
-        let text = self.fill(&port.to_string(), &connection, upstream);
-        // So that its own addresses, which `ns.dns` has, are those of the DNS Service.
-        let bind = format!(":{port} {{\n    bind 10.96.0.10 fd00:96::a");
-        text.replace(&format!(":{port} {{"), &bind)
+        self.fill(&port.to_string(), &connection, upstream)
     }
 
     fn fill(&self, port: &str, connection: &str, upstream: &str) -> String {

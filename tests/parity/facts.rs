@@ -17,6 +17,8 @@ const SURVEYED: [u16; 6] = [A, AAAA, SRV, TXT, PTR, CNAME];
 pub(crate) struct Facts {
     /// The cluster domain.
     pub(crate) zone: String,
+    /// The TTL of its records.
+    pub(crate) ttl: u32,
     /// The response by name in lower case and type.
     responses: HashMap<(String, u16), Response>,
     /// Names of objects at which there are records.
@@ -37,6 +39,7 @@ impl Facts {
     ) -> Result<Self> {
         let mut facts = Self {
             zone: corefile.zone.into(),
+            ttl: corefile.ttl,
             ..Self::default()
         };
         let mut wanted = BTreeSet::new();
@@ -50,6 +53,7 @@ impl Facts {
         }
         for question in questions {
             let name = question.name.to_lowercase();
+            wanted.insert((missing_beside(&name), A));
             wanted.extend(SURVEYED.map(|qtype| (name.clone(), qtype)));
         }
         // Where aliases lead to, one name further each time.
@@ -57,6 +61,10 @@ impl Facts {
             facts.ask(lab, wanted)?;
             wanted = BTreeSet::new();
             for question in questions {
+                let pointers = facts.response(&question.name, PTR);
+                for pointer in pointers.into_iter().flat_map(|response| &response.answer) {
+                    wanted.insert((facts.namespace_of(&pointer.data), A));
+                }
                 let Some((_, last)) = facts.aliases(&question.name).pop() else {
                     continue;
                 };
@@ -87,7 +95,7 @@ impl Facts {
             .collect();
         let responses = lab.ask_udp(Way::CoreDns, &queries)?;
         for ((asked, query), response) in wanted.into_iter().zip(&queries).zip(responses) {
-            let response = response.context("CoreDNS is silent")?;
+            let response = response.with_context(|| format!("CoreDNS is silent for {asked:?}"))?;
             let response = Response::parse(query, &response)?;
             if response.aa && response.is_denial() {
                 for soa in &response.authority {
@@ -99,22 +107,22 @@ impl Facts {
         Ok(())
     }
 
-    /// The aliases that a name leads to, each with its target, as far as they are known; a loop's first again at
-    /// its end.
+    /// The aliases that a name leads to, each with its target, as far as they are known.
     pub(crate) fn aliases(&self, name: &str) -> Vec<(Record, String)> {
         let mut found: Vec<(Record, String)> = Vec::new();
         let mut name = name.to_owned();
         while let Some([alias]) = self.response(&name, CNAME).map(|it| &it.answer[..]) {
             let target = alias.data.clone();
+            let known =
+                |(record, _): &(Record, String)| record.owner.to_lowercase() == name.to_lowercase();
+            if alias.rtype != "CNAME" || found.iter().any(known) {
+                break;
+            }
             let record = Record {
                 owner: name,
                 ..alias.clone()
             };
-            let again = found.iter().any(|(_, other)| *other == target);
             found.push((record, target.clone()));
-            if again || alias.rtype != "CNAME" {
-                break;
-            }
             name = target;
         }
         found
@@ -161,10 +169,37 @@ impl Facts {
     /// Whether CoreDNS says of every surveyed type that the name is not in its zones, or asks elsewhere.
     pub(crate) fn is_missing(&self, name: &str) -> bool {
         let mut types = SURVEYED.into_iter();
-        types.all(|qtype| {
-            self.response(name, qtype)
-                .is_some_and(|response| response.rcode == NXDOMAIN || !response.aa)
-        })
+        // CoreDNS does not look at labels below an address.
+        let below = self.reverse_above(name).is_some();
+        below
+            || types.all(|qtype| {
+                self.response(name, qtype)
+                    .is_some_and(|response| response.rcode == NXDOMAIN || !response.aa)
+            })
+    }
+
+    /// What is said of a name that does not exist, where this one is.
+    pub(crate) fn missing(&self, name: &str) -> Option<&Response> {
+        self.response(&missing_beside(name), A)
+    }
+
+    /// The records of a name in a reverse zone that point into namespaces that there are.
+    pub(crate) fn pointers(&self, name: &str) -> Vec<Record> {
+        let response = self.response(name, PTR).filter(|response| response.aa);
+        let records = response.into_iter().flat_map(|response| &response.answer);
+        let known = records.filter(|record| {
+            let namespace = self.response(&self.namespace_of(&record.data), A);
+            namespace.is_some_and(|response| response.aa && response.rcode != NXDOMAIN)
+        });
+        known.cloned().collect()
+    }
+
+    /// `<namespace>.svc.<zone>` of a Service's name, or one below it.
+    fn namespace_of(&self, name: &str) -> String {
+        let svc = format!(".svc.{}", self.zone);
+        let labels = name.strip_suffix(&svc).unwrap_or_default();
+        let namespace = labels.rsplit('.').next().unwrap_or_default();
+        format!("{namespace}{svc}")
     }
 
     /// The name of an address that this one is below.
@@ -187,6 +222,7 @@ impl Facts {
             let zone = name.get(start..).filter(|zone| !zone.is_empty())?;
             if let Some(soa) = self.soas.get(&zone.to_lowercase()) {
                 return Some(Record {
+                    data: soa.data.replace(&zone.to_lowercase(), zone),
                     owner: zone.into(),
                     ..soa.clone()
                 });
@@ -194,4 +230,10 @@ impl Facts {
             start += zone.find('.')? + 1;
         }
     }
+}
+
+/// A name that nobody has, beside another one.
+fn missing_beside(name: &str) -> String {
+    let rest = name.split_once('.').map_or("", |(_, rest)| rest);
+    format!("zz.{}", rest.to_lowercase())
 }

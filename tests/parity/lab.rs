@@ -104,7 +104,9 @@ impl<'a> Lab<'a> {
                 let (writer, slice) = (self.writer.clone(), slice.clone());
                 tokio::spawn(async move {
                     let object = slice.object;
-                    writer.create::<EndpointSlice>(&slice.namespace, object).await
+                    writer
+                        .create::<EndpointSlice>(&slice.namespace, object)
+                        .await
                 })
             });
             refused += failures(created.collect()).await;
@@ -131,7 +133,10 @@ impl<'a> Lab<'a> {
     pub(crate) async fn clear(&self) -> Result<()> {
         let (services, slices, namespaces) = self.objects().await?;
         let name = |namespace: &Namespace| namespace.metadata.name.clone();
-        if !namespaces.iter().any(|one| name(one).as_deref() == Some(FICKLE)) {
+        if !namespaces
+            .iter()
+            .any(|one| name(one).as_deref() == Some(FICKLE))
+        {
             self.writer.namespace(FICKLE).await?;
         }
         for slice in slices {
@@ -206,7 +211,8 @@ impl<'a> Lab<'a> {
                 servers.coredns.check()?;
                 let response = self.ask_udp(way, std::slice::from_ref(&query))?;
                 // ANCOUNT, NOERROR.
-                let known = |octets: &[u8]| octets.len() > 12 && octets[7] > 0 && octets[3] & 15 == 0;
+                let known =
+                    |octets: &[u8]| octets.len() > 12 && octets[7] > 0 && octets[3] & 15 == 0;
                 if response[0].as_deref().is_some_and(known) {
                     break;
                 }

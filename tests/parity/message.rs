@@ -84,14 +84,17 @@ impl Response {
         })
     }
 
-    /// The same with names in lower case where they are not the question's: the targets of SRV records, and the
-    /// owners in the additional section. What was asked in lower case is left alone.
+    /// The same with names in lower case where they are not the question's: the targets of SRV and CNAME records,
+    /// and the owners in the additional section. What was asked in lower case is left alone.
     pub(crate) fn with_folded_targets(&self, asked: &str) -> Self {
         let mut folded = self.clone();
         if asked == asked.to_lowercase() {
             return folded;
         }
-        let srv = folded.answer.iter_mut().filter(|record| record.rtype == "SRV");
+        let srv = folded
+            .answer
+            .iter_mut()
+            .filter(|record| ["SRV", "CNAME"].contains(&&*record.rtype));
         for record in srv {
             record.data = record.data.to_lowercase();
         }
@@ -133,7 +136,11 @@ fn record(record: &Decoded) -> Record {
 
 impl fmt::Display for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} {} {}", self.owner, self.ttl, self.rtype, self.data)
+        write!(
+            f,
+            "{} {} {} {}",
+            self.owner, self.ttl, self.rtype, self.data
+        )
     }
 }
 

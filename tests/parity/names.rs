@@ -24,7 +24,14 @@ pub(crate) fn of_objects(
         let namespace = namespace.metadata.name.as_deref().unwrap_or_default();
         names.insert(format!("{namespace}.svc.{zone}"));
         names.insert(format!("{namespace}.pod.{zone}"));
-        for pod in ["10-244-0-5", "fd00-244--5", "192-0-2-1", "1-2-3", "--1"] {
+        for pod in [
+            "fd00::7",
+            "10-244-0-5",
+            "fd00-244--5",
+            "192-0-2-1",
+            "1-2-3",
+            "--1",
+        ] {
             names.insert(format!("{pod}.{namespace}.pod.{zone}"));
         }
     }
@@ -33,7 +40,11 @@ pub(crate) fn of_objects(
         let namespace = service.metadata.namespace.as_deref().unwrap_or_default();
         let owner = format!("{name}.{namespace}.svc.{zone}");
         let spec = service.spec.as_ref();
-        for port in spec.and_then(|spec| spec.ports.as_ref()).into_iter().flatten() {
+        for port in spec
+            .and_then(|spec| spec.ports.as_ref())
+            .into_iter()
+            .flatten()
+        {
             let protocol = port.protocol.as_deref().unwrap_or("TCP").to_lowercase();
             names.insert(format!("_{protocol}.{owner}"));
             if let Some(port) = &port.name {
@@ -68,11 +79,20 @@ pub(crate) fn of_objects(
 
 /// What an endpoint may be called.
 fn labels_of(endpoint: &Endpoint) -> impl Iterator<Item = String> {
-    let pod = endpoint.target_ref.as_ref().and_then(|pod| pod.name.clone());
+    let pod = endpoint
+        .target_ref
+        .as_ref()
+        .and_then(|pod| pod.name.clone());
     let dashed = |ip: &String| ip.replace(['.', ':'], "-");
     let dashed: Vec<String> = endpoint.addresses.iter().map(dashed).collect();
     let padded = dashed.iter().map(|ip| format!("{ip}0")).collect::<Vec<_>>();
-    endpoint.hostname.clone().into_iter().chain(pod).chain(dashed).chain(padded)
+    endpoint
+        .hostname
+        .clone()
+        .into_iter()
+        .chain(pod)
+        .chain(dashed)
+        .chain(padded)
 }
 
 /// `in-addr.arpa.` (RFC 1035 3.5) or `ip6.arpa.` (RFC 3596 2.5).
@@ -84,7 +104,11 @@ fn reverse(address: &str) -> Option<String> {
         }
         std::net::IpAddr::V6(ip) => {
             let nibbles = format!("{:032x}", u128::from(ip));
-            let labels: String = nibbles.chars().rev().flat_map(|nibble| [nibble, '.']).collect();
+            let labels: String = nibbles
+                .chars()
+                .rev()
+                .flat_map(|nibble| [nibble, '.'])
+                .collect();
             Some(format!("{labels}ip6.arpa."))
         }
     }
@@ -120,11 +144,16 @@ pub(crate) fn drawn(rng: &mut StdRng, names: &[String], zone: &str) -> String {
         28 => format!("_nope._udp.{name}"),
         29 => rest.into(),
         30 => format!("{first}x.{rest}"),
-        31 => format!("{}.{rest}", ["*", "any", "_", "-", "xn--a"][rng.random_range(0..5)]),
+        31 => format!(
+            "{}.{rest}",
+            ["*", "any", "_", "-", "xn--a"][rng.random_range(0..5)]
+        ),
         32 => name.replacen(".svc.", ".pod.", 1),
         33 => name.replacen(".prod.", ".dev.", 1),
         34 => name.replacen(".svc.", ".nowhere.svc.", 1),
-        35 => name.strip_suffix(zone).map_or_else(|| name.into(), str::to_owned),
+        35 => name
+            .strip_suffix(zone)
+            .map_or_else(|| name.into(), str::to_owned),
         36 => format!("{name}prod.svc.{zone}"),
         37 => format!("{name}{zone}"),
         38 => name.trim_start_matches('_').replace("._", "."),
@@ -146,5 +175,8 @@ fn mixed(rng: &mut StdRng, c: char) -> char {
 fn is_askable(name: &str) -> bool {
     let labels = name.strip_suffix('.').unwrap_or(name);
     name == "."
-        || (name.len() < 254 && labels.split('.').all(|label| (1..64).contains(&label.len())))
+        || (name.len() < 254
+            && labels
+                .split('.')
+                .all(|label| (1..64).contains(&label.len())))
 }

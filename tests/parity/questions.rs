@@ -31,7 +31,7 @@ const TYPES: [(u16, u32); 17] = [
     (TXT, 2),
     (NS, 2),
     (SOA, 2),
-    (15, 1),     // MX
+    (15, 1), // MX
     (ANY, 1),
     (65, 1),     // HTTPS
     (43, 1),     // DS
@@ -116,7 +116,8 @@ impl Question {
         if self.tcp {
             return usize::from(u16::MAX);
         }
-        self.payload.map_or(512, |size| usize::from(size.clamp(512, 1232)))
+        self.payload
+            .map_or(512, |size| usize::from(size.clamp(512, 1232)))
     }
 }
 
@@ -133,7 +134,11 @@ impl fmt::Display for Question {
         if let Some(payload) = self.payload {
             write!(f, ", EDNS {payload}")?;
         }
-        let hex: String = self.octets.iter().map(|octet| format!("{octet:02x}")).collect();
+        let hex: String = self
+            .octets
+            .iter()
+            .map(|octet| format!("{octet:02x}"))
+            .collect();
         write!(f, "\n    octets   {hex}")
     }
 }

@@ -73,9 +73,17 @@ impl Report {
     /// Prints the summary; whether everything was explained.
     pub(crate) fn finish(&self, is_full: bool) -> bool {
         println!("\n{:<28} {:>9}", "rule", "questions");
-        for name in rules::RULES.iter().map(|rule| rule.name).chain([TARGET_CASE, TRUNCATED]) {
+        for name in rules::RULES
+            .iter()
+            .map(|rule| rule.name)
+            .chain([TARGET_CASE, TRUNCATED])
+        {
             let count = self.rules.get(name).copied().unwrap_or_default();
-            let remark = if count == 0 && is_full { "  never used" } else { "" };
+            let remark = if count == 0 && is_full {
+                "  never used"
+            } else {
+                ""
+            };
             println!("{name:<28} {count:>9}{remark}");
         }
         println!("{:<28} {:>9}", "no rule needed", self.same);

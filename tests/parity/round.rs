@@ -41,7 +41,9 @@ pub(crate) async fn round(
     report.by_kernel += servers.answered_by_the_kernel() - before;
     report.questions += questions.len();
     report.tcp += questions.iter().filter(|question| question.tcp).count();
-    let with_edns = questions.iter().filter(|question| question.payload.is_some());
+    let with_edns = questions
+        .iter()
+        .filter(|question| question.payload.is_some());
     report.edns += with_edns.count();
     for (i, question) in questions.iter().enumerate() {
         let (coredns, agent) = (asked.coredns[i].as_deref(), asked.agent[i].as_deref());

@@ -1,9 +1,11 @@
 //! What KernDNS does differently on purpose, as rules: each turns CoreDNS's response into the one that is right
 //! here, where its reason holds. `docs/compatibility.md` has each rule's name with its reason.
 
+use kerndns_tests::site::SERVICES;
+
 use crate::facts::Facts;
-use crate::message::{NOERROR, NXDOMAIN, Response};
-use crate::questions::{ANY, CNAME, PTR, Question, SOA, SRV, TXT};
+use crate::message::{NOERROR, NXDOMAIN, Record, Response};
+use crate::questions::{A, AAAA, ANY, CNAME, NS, PTR, Question, SOA, SRV, TXT};
 
 /// RFC 1035 4.1.1.
 const SERVFAIL: u16 = 2;
@@ -23,10 +25,13 @@ pub(crate) const TRUNCATED: &str = "truncated";
 pub(crate) const TARGET_CASE: &str = "target-case";
 
 /// All others, in the order in which they are applied.
-pub(crate) const RULES: [Rule; 13] = [
+pub(crate) const RULES: [Rule; 16] = [
     rule("edns-size", edns_size),
     rule("edns-options", edns_options),
     rule("below-reverse", below_reverse),
+    rule("pointer-to-nowhere", pointer_to_nowhere),
+    rule("own-addresses", own_addresses),
+    rule("own-name-and-more", below_own_name),
     rule("alias", alias),
     rule("soa-of-missing", soa_of_missing),
     rule("txt-above", txt_above),
@@ -85,7 +90,65 @@ fn soa_minimum(_: &Question, _: &Facts, response: &mut Response) {
 
 fn below_reverse(question: &Question, facts: &Facts, response: &mut Response) {
     if facts.reverse_above(&question.name).is_some() && question.qtype == PTR && response.aa {
-        as_of_another_type(question, facts, response);
+        as_missing(question, facts, response);
+    }
+}
+
+fn pointer_to_nowhere(question: &Question, facts: &Facts, response: &mut Response) {
+    let pointers = response.aa && response.answer.iter().all(|record| record.rtype == "PTR");
+    if question.qtype != PTR || !pointers || response.answer.is_empty() {
+        return;
+    }
+    let known = facts.pointers(&question.name);
+    response
+        .answer
+        .retain(|record| known.iter().any(|other| other.data == record.data));
+    if response.answer.is_empty() {
+        as_missing(question, facts, response);
+    }
+}
+
+fn own_addresses(question: &Question, facts: &Facts, response: &mut Response) {
+    let name = question.name.to_lowercase();
+    let is_apex = |zone: &str| facts.soa(zone).is_some_and(|soa| soa.owner == zone);
+    let record = |owner: &str, rtype: &str, data: &str| Record {
+        owner: owner.into(),
+        rtype: rtype.into(),
+        ttl: facts.ttl,
+        data: data.into(),
+    };
+    let [v4, v6] = SERVICES.map(|address| address.to_string());
+    let (answer, additional) = match question.qtype {
+        NS if is_apex(&name) => {
+            let target = format!("ns.dns.{}", question.name);
+            let glue = vec![record(&target, "A", &v4), record(&target, "AAAA", &v6)];
+            (record(&question.name, "NS", &target), glue)
+        }
+        A | AAAA if name.strip_prefix("ns.dns.").is_some_and(is_apex) => {
+            let address = match question.qtype {
+                A => record(&question.name, "A", &v4),
+                _ => record(&question.name, "AAAA", &v6),
+            };
+            (address, Vec::new())
+        }
+        _ => return,
+    };
+    response.rcode = NOERROR;
+    response.aa = true;
+    response.ra = false;
+    response.answer = vec![answer];
+    response.authority.clear();
+    response.additional = additional;
+}
+
+fn below_own_name(question: &Question, facts: &Facts, response: &mut Response) {
+    let prefix = format!("ns.dns.{}", facts.zone);
+    let below = question.name.to_lowercase();
+    let below = below
+        .strip_prefix(&prefix)
+        .is_some_and(|rest| !rest.is_empty());
+    if below && response.aa && response.rcode == NOERROR {
+        as_missing(question, facts, response);
     }
 }
 
@@ -100,12 +163,13 @@ fn alias(question: &Question, facts: &Facts, response: &mut Response) {
     if question.qtype == ANY {
         aliases.truncate(1);
     }
-    let again = aliases.iter().filter(|(_, target)| *target == last).count() > 1;
+    let again = aliases
+        .iter()
+        .any(|(record, _)| record.owner.to_lowercase() == last);
     response.authority.clear();
     response.additional.clear();
     response.rcode = NOERROR;
-    if again {
-        aliases.pop();
+    if again && question.qtype != ANY {
         response.rcode = SERVFAIL;
     }
     response.answer = aliases.into_iter().map(|(record, _)| record).collect();
@@ -131,19 +195,19 @@ fn alias(question: &Question, facts: &Facts, response: &mut Response) {
 fn soa_of_missing(question: &Question, facts: &Facts, response: &mut Response) {
     let denied = response.rcode == NOERROR && response.is_denial() && response.aa;
     if question.qtype == SOA && denied && facts.is_missing(&question.name) {
-        as_of_another_type(question, facts, response);
+        as_missing(question, facts, response);
     }
 }
 
 fn txt_above(question: &Question, facts: &Facts, response: &mut Response) {
     let name = question.name.to_lowercase();
-    let denied = response.rcode == NXDOMAIN && response.is_denial() && response.aa;
+    let denied = response.rcode == NXDOMAIN && response.is_denial();
     // The apex, `svc`, `pod`, and the namespaces below them.
     let at_the_top = name
         .strip_suffix(&facts.zone)
         .is_some_and(|labels| labels.split('.').count() <= 3);
     if question.qtype == TXT && denied && at_the_top && !facts.is_missing(&name) {
-        response.rcode = NOERROR;
+        deny(question, facts, NOERROR, response);
     }
 }
 
@@ -165,7 +229,7 @@ fn other_types(question: &Question, facts: &Facts, response: &mut Response) {
         .iter()
         .any(|label| name.strip_prefix(label) == Some(&facts.zone));
     if special && response.rcode == NXDOMAIN && response.is_denial() {
-        response.rcode = NOERROR;
+        deny(question, facts, NOERROR, response);
     }
 }
 
@@ -182,7 +246,7 @@ fn srv_without_underscores(question: &Question, facts: &Facts, response: &mut Re
         .and_then(|labels| labels.strip_suffix(".svc."))
         .is_some_and(|labels| labels.split('.').count() == 2);
     if !right && of_service && response.rcode == NOERROR && response.aa {
-        deny(question, facts, NXDOMAIN, response);
+        as_missing(question, facts, response);
     }
 }
 
@@ -191,10 +255,12 @@ fn srv_of_pod(question: &Question, facts: &Facts, response: &mut Response) {
         .answer
         .iter()
         .all(|record| record.data.starts_with("0 100 0 "));
+    // A virtual host of a pod leads to the pod; the pod to itself.
     let is_pod = question
         .name
         .to_lowercase()
-        .ends_with(&format!(".pod.{}", facts.zone));
+        .strip_suffix(&format!(".pod.{}", facts.zone))
+        .is_some_and(|labels| labels.split('.').count() == 2);
     if question.qtype == SRV && is_pod && response.answer.len() == 1 && port_0 {
         deny(question, facts, NOERROR, response);
     }
@@ -203,14 +269,13 @@ fn srv_of_pod(question: &Question, facts: &Facts, response: &mut Response) {
 fn pod_with_colons(question: &Question, facts: &Facts, response: &mut Response) {
     let pod = question.name.split('.').next().unwrap_or_default();
     if pod.contains(':') && response.rcode == NOERROR && response.aa {
-        deny(question, facts, NXDOMAIN, response);
+        as_missing(question, facts, response);
     }
 }
 
 fn type_at_reverse(question: &Question, facts: &Facts, response: &mut Response) {
     let name = &question.name;
-    let pointers = facts.response(name, PTR);
-    let ours = pointers.is_some_and(|response| response.aa && !response.answer.is_empty());
+    let ours = !facts.pointers(name).is_empty();
     let elsewhere = !response.aa || response.rcode == NXDOMAIN;
     let below = facts.reverse_above(name).is_some();
     if question.qtype != PTR && ours && elsewhere && !below {
@@ -218,9 +283,9 @@ fn type_at_reverse(question: &Question, facts: &Facts, response: &mut Response) 
     }
 }
 
-/// Makes it what CoreDNS says of the same name and a type for which it has no rule of its own.
-fn as_of_another_type(question: &Question, facts: &Facts, response: &mut Response) {
-    let Some(other) = facts.response(&question.name, CNAME) else {
+/// Makes it what is said of a name that does not exist.
+fn as_missing(question: &Question, facts: &Facts, response: &mut Response) {
+    let Some(other) = facts.missing(&question.name) else {
         return;
     };
     if other.aa {
@@ -245,4 +310,30 @@ fn deny(question: &Question, facts: &Facts, rcode: u16, response: &mut Response)
     response.ra = false;
     let [_, ad, _] = &mut response.others;
     *ad = false;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_rule_stands_in_the_paper_with_its_reason() {
+        let paper = include_str!("../../docs/compatibility.md");
+        let names = RULES.iter().map(|rule| rule.name);
+        for name in names.chain([TARGET_CASE, TRUNCATED]) {
+            let row = paper
+                .lines()
+                .find(|line| line.contains(&format!("`{name}`")));
+            let columns = row.map(|row| {
+                row.split('|')
+                    .filter(|text| !text.trim().is_empty())
+                    .count()
+            });
+            assert_eq!(
+                columns,
+                Some(5),
+                "{name}: a question, two answers, a reason, its name"
+            );
+        }
+    }
 }

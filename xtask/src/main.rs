@@ -1,8 +1,10 @@
-//! The project's verbs, run as `cargo xtask VERB`: `setup`, `test` and `demo`.
+//! The project's verbs, run as `cargo xtask VERB`: `setup`, `test`, `parity` and `demo`.
 
 mod command;
+mod coredns;
 mod demo;
 mod kube_assets;
+mod parity;
 mod setup;
 mod test;
 #[cfg(test)]
@@ -27,6 +29,8 @@ enum Verb {
     Setup,
     /// Formatting, lints, unit tests and the privileged tests
     Test,
+    /// CoreDNS and KernDNS, asked the same questions about generated clusters
+    Parity(parity::Options),
     /// Pods, a node and a client in network namespaces, and a table of who answered what
     Demo(demo::Options),
     /// The demo's upstream resolver, started by the demo in a namespace of its own
@@ -41,6 +45,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().verb {
         Verb::Setup => setup::ensure(),
         Verb::Test => test::run(),
+        Verb::Parity(options) => parity::run(&options),
         Verb::Demo(options) => demo::run(&options),
         Verb::DemoUpstream { address } => demo::serve_upstream(address),
     };
