@@ -7,7 +7,7 @@ use rand::RngExt as _;
 use rand::seq::IndexedRandom as _;
 use serde_json::json;
 
-use crate::cluster::{Cluster, Generator, SENTINELS};
+use crate::cluster::{Cluster, Generator};
 use crate::endpoints;
 use crate::lab::Lab;
 
@@ -17,13 +17,8 @@ pub(crate) const FICKLE: &str = "dev";
 /// Changes about a third of everything.
 pub(crate) async fn change(lab: &Lab<'_>, generator: &mut Generator) -> Result<()> {
     let (mut services, mut slices, namespaces) = lab.objects().await?;
-    services.retain(|service| {
-        let namespace = service.metadata.namespace.as_deref();
-        namespace != Some(SENTINELS) && namespace != Some("kube-system")
-    });
-    slices.retain(|slice| {
-        slice.metadata.namespace.as_deref() != Some(SENTINELS) && slice.metadata.labels.is_some()
-    });
+    services.retain(|service| service.metadata.namespace.as_deref() != Some("kube-system"));
+    slices.retain(|slice| slice.metadata.labels.is_some());
     let writer = lab.writer();
     let is_there = namespaces
         .iter()

@@ -40,18 +40,11 @@ pub(crate) fn compare(
 /// compared.
 pub(crate) fn compare_fitted(
     question: &Question,
-    coredns: &[u8],
     kerndns: &[u8],
     whole: &[u8],
 ) -> Result<Vec<&'static str>> {
     let whole = Response::parse(&question.octets, whole).context("KernDNS by TCP")?;
     fits(question, &whole, kerndns)?;
-    let coredns = Response::parse(&question.octets, coredns).context("CoreDNS")?;
-    let got = Response::parse(&question.octets, kerndns)?;
-    ensure!(
-        got.aa == coredns.aa && got.others == coredns.others,
-        "other flags than CoreDNS's"
-    );
     Ok(vec![TRUNCATED])
 }
 

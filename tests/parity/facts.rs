@@ -171,7 +171,11 @@ impl Facts {
         let mut types = SURVEYED.into_iter();
         // CoreDNS does not look at labels below an address.
         let below = self.reverse_above(name).is_some();
+        let pointers = self.response(name, PTR);
+        let nowhere = pointers.is_some_and(|response| response.aa && !response.answer.is_empty())
+            && self.pointers(name).is_empty();
         below
+            || nowhere
             || types.all(|qtype| {
                 self.response(name, qtype)
                     .is_some_and(|response| response.rcode == NXDOMAIN || !response.aa)
@@ -232,8 +236,10 @@ impl Facts {
     }
 }
 
-/// A name that nobody has, beside another one.
+/// A name that nobody has, beside another one: CoreDNS does not look at the labels below a pod's.
 fn missing_beside(name: &str) -> String {
-    let rest = name.split_once('.').map_or("", |(_, rest)| rest);
-    format!("zz.{}", rest.to_lowercase())
+    let name = name.to_lowercase();
+    let from = name.rfind(':').unwrap_or_default();
+    let rest = name[from..].split_once('.').map_or("", |(_, rest)| rest);
+    format!("zz.{rest}")
 }

@@ -119,12 +119,15 @@ impl<'a> Lab<'a> {
         &self.writer
     }
 
-    /// Every Service, EndpointSlice and Namespace that there is now.
+    /// Every Service, EndpointSlice and Namespace that there is now, but for the sentinels: how many of them there
+    /// are does not depend on a cluster's seed alone.
     pub(crate) async fn objects(
         &self,
     ) -> Result<(Vec<Service>, Vec<EndpointSlice>, Vec<Namespace>)> {
-        let services = self.writer.list::<Service>().await?;
-        let slices = self.writer.list::<EndpointSlice>().await?;
+        let mut services = self.writer.list::<Service>().await?;
+        let mut slices = self.writer.list::<EndpointSlice>().await?;
+        services.retain(|service| service.metadata.namespace.as_deref() != Some(SENTINELS));
+        slices.retain(|slice| slice.metadata.namespace.as_deref() != Some(SENTINELS));
         let namespaces = self.writer.list::<Namespace>().await?;
         Ok((services, slices, namespaces))
     }

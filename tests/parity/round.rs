@@ -123,7 +123,7 @@ impl Asked {
         };
         let by_tcp = questions::whole(question);
         let mut rules = compare::compare(&by_tcp, facts, theirs, ours).context("by TCP")?;
-        rules.extend(compare::compare_fitted(question, coredns, agent, ours)?);
+        rules.extend(compare::compare_fitted(question, agent, ours)?);
         Ok(rules)
     }
 }

@@ -173,6 +173,7 @@ fn alias(question: &Question, facts: &Facts, response: &mut Response) {
         response.rcode = SERVFAIL;
     }
     response.answer = aliases.into_iter().map(|(record, _)| record).collect();
+    response.answer.sort();
     if question.qtype == ANY || again {
         return;
     }
@@ -267,8 +268,12 @@ fn srv_of_pod(question: &Question, facts: &Facts, response: &mut Response) {
 }
 
 fn pod_with_colons(question: &Question, facts: &Facts, response: &mut Response) {
-    let pod = question.name.split('.').next().unwrap_or_default();
-    if pod.contains(':') && response.rcode == NOERROR && response.aa {
+    let is_pod = question
+        .name
+        .to_lowercase()
+        .ends_with(&format!(".pod.{}", facts.zone));
+    let colons = is_pod && question.name.contains(':');
+    if colons && response.rcode == NOERROR && response.aa {
         as_missing(question, facts, response);
     }
 }
