@@ -24,13 +24,13 @@ pub(crate) fn udp(server: SocketAddr, messages: &[Vec<u8>]) -> Result<Vec<Option
         socket.connect(server)?;
         socket.set_read_timeout(Some(TIMEOUT))?;
         for window in messages.chunks(WINDOW) {
-            responses.extend(udp_window(&socket, window)?);
+            responses.extend(udp_window(&socket, window));
         }
     }
     Ok(responses)
 }
 
-fn udp_window(socket: &UdpSocket, messages: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>> {
+fn udp_window(socket: &UdpSocket, messages: &[Vec<u8>]) -> Vec<Option<Vec<u8>>> {
     let mut responses = HashMap::new();
     let mut buffer = vec![0; 65_535];
     for _ in 0..ATTEMPTS {
@@ -53,11 +53,11 @@ fn udp_window(socket: &UdpSocket, messages: &[Vec<u8>]) -> Result<Vec<Option<Vec
         }
     }
     let response = |message: &Vec<u8>| responses.remove(&message[..2]);
-    Ok(messages.iter().map(response).collect())
+    messages.iter().map(response).collect()
 }
 
 /// By TCP, pipelined (RFC 7766 6.2.1.1). The messages' IDs must differ within a window.
-pub(crate) fn tcp(server: SocketAddr, messages: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>> {
+pub(crate) fn tcp(server: SocketAddr, messages: &[Vec<u8>]) -> Vec<Option<Vec<u8>>> {
     let mut responses = Vec::with_capacity(messages.len());
     for window in messages.chunks(WINDOW) {
         let mut found = HashMap::new();
@@ -73,7 +73,7 @@ pub(crate) fn tcp(server: SocketAddr, messages: &[Vec<u8>]) -> Result<Vec<Option
         let response = |message: &Vec<u8>| found.remove(&message[..2]);
         responses.extend(window.iter().map(response));
     }
-    Ok(responses)
+    responses
 }
 
 fn converse(

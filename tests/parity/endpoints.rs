@@ -41,7 +41,13 @@ pub(crate) fn service_ports(rng: &mut StdRng) -> Value {
 pub(crate) fn slice(rng: &mut StdRng, service_ports: &Value) -> Value {
     let is_v6 = rng.random_bool(0.35);
     let count = [0, 1, 1, 2, 3, 5][rng.random_range(0..6)];
-    let endpoints: Vec<Value> = (0..count).map(|_| endpoint(rng, is_v6)).collect();
+    let mut endpoints: Vec<Value> = (0..count).map(|_| endpoint(rng, is_v6)).collect();
+    // By the API's definition they are unique; here they differ in more than their conditions.
+    let identity = |endpoint: &Value| {
+        ["addresses", "hostname", "targetRef"].map(|field| endpoint[field].to_string())
+    };
+    endpoints.sort_by_key(identity);
+    endpoints.dedup_by_key(|endpoint| identity(endpoint));
     json!({
         "addressType": if is_v6 { "IPv6" } else { "IPv4" },
         "ports": slice_ports(rng, service_ports),

@@ -60,11 +60,14 @@ impl Facts {
         while !wanted.is_empty() {
             facts.ask(lab, wanted)?;
             wanted = BTreeSet::new();
-            for question in questions {
-                let pointers = facts.response(&question.name, PTR);
-                for pointer in pointers.into_iter().flat_map(|response| &response.answer) {
+            let asked = questions.iter().map(|question| &question.name);
+            for name in asked.chain(objects) {
+                let pointers = facts.response(name, PTR).map(|response| &response.answer);
+                for pointer in pointers.into_iter().flatten() {
                     wanted.insert((facts.namespace_of(&pointer.data), A));
                 }
+            }
+            for question in questions {
                 let Some((_, last)) = facts.aliases(&question.name).pop() else {
                     continue;
                 };
@@ -75,7 +78,9 @@ impl Facts {
         }
         facts.add_reverse_soas(corefile);
         for name in objects {
-            if facts.has_records(name) {
+            let reverse = name.ends_with(".arpa.");
+            let exists = !reverse || !facts.pointers(name).is_empty();
+            if exists && facts.has_records(name) {
                 facts.published.insert(name.clone());
                 let mut above = name.as_str();
                 while let Some((_, rest)) = above.split_once('.') {

@@ -214,8 +214,9 @@ impl<'a> Lab<'a> {
                 servers.coredns.check()?;
                 let response = self.ask_udp(way, std::slice::from_ref(&query))?;
                 // ANCOUNT, NOERROR.
-                let known =
-                    |octets: &[u8]| octets.len() > 12 && octets[7] > 0 && octets[3] & 15 == 0;
+                let known = |octets: &[u8]| {
+                    octets.len() > 12 && octets[7] > 0 && octets[3].trailing_zeros() >= 4
+                };
                 if response[0].as_deref().is_some_and(known) {
                     break;
                 }
@@ -244,7 +245,7 @@ impl<'a> Lab<'a> {
     }
 
     /// Asks by TCP, which no kernel program answers.
-    pub(crate) fn ask_tcp(way: Way, messages: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>> {
+    pub(crate) fn ask_tcp(way: Way, messages: &[Vec<u8>]) -> Vec<Option<Vec<u8>>> {
         match way {
             Way::CoreDns => ask::tcp(COREDNS, messages),
             Way::Agent | Way::Kernel => ask::tcp(KERNDNS, messages),

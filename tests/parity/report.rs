@@ -88,7 +88,7 @@ impl Report {
         }
         println!("{:<28} {:>9}", "no rule needed", self.same);
         for (kind, count) in &self.unexplained {
-            println!("{:<28} {count:>9}  UNEXPLAINED", kind);
+            println!("{kind:<28} {count:>9}  UNEXPLAINED");
         }
         let unexplained: usize = self.unexplained.values().sum();
         println!(

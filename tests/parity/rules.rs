@@ -257,10 +257,10 @@ fn srv_of_pod(question: &Question, facts: &Facts, response: &mut Response) {
         .iter()
         .all(|record| record.data.starts_with("0 100 0 "));
     // A virtual host of a pod leads to the pod; the pod to itself.
-    let is_pod = question
-        .name
-        .to_lowercase()
-        .strip_suffix(&format!(".pod.{}", facts.zone))
+    let name = question.name.to_lowercase();
+    let is_pod = facts
+        .soa(&name)
+        .and_then(|soa| name.strip_suffix(&format!(".pod.{}", soa.owner)))
         .is_some_and(|labels| labels.split('.').count() == 2);
     if question.qtype == SRV && is_pod && response.answer.len() == 1 && port_0 {
         deny(question, facts, NOERROR, response);
