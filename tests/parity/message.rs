@@ -84,19 +84,28 @@ impl Response {
         })
     }
 
-    /// The same with names in lower case where they are not the question's: the targets of SRV and CNAME records,
-    /// and the owners in the additional section. What was asked in lower case is left alone.
+    /// The same with names in lower case where they are not the question's: targets, the owners in the additional
+    /// section, and all that an alias leads to. What was asked in lower case is left alone.
     pub(crate) fn with_folded_targets(&self, asked: &str) -> Self {
         let mut folded = self.clone();
-        if asked == asked.to_lowercase() {
+        let name = asked.to_lowercase();
+        if asked == name {
             return folded;
         }
-        let srv = folded
-            .answer
-            .iter_mut()
-            .filter(|record| ["SRV", "CNAME"].contains(&&*record.rtype));
-        for record in srv {
-            record.data = record.data.to_lowercase();
+        for record in &mut folded.answer {
+            if record.owner.to_lowercase() != name {
+                record.owner = record.owner.to_lowercase();
+            }
+            if ["SRV", "CNAME"].contains(&&*record.rtype) {
+                record.data = record.data.to_lowercase();
+            }
+        }
+        // An SOA beside an alias is that of another name than the question's.
+        if !folded.answer.is_empty() {
+            for record in &mut folded.authority {
+                record.owner = record.owner.to_lowercase();
+                record.data = record.data.to_lowercase();
+            }
         }
         for record in &mut folded.additional {
             record.owner = record.owner.to_lowercase();
