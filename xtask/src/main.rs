@@ -1,9 +1,11 @@
-//! The project's verbs, run as `cargo xtask VERB`: `setup`, `test`, `fuzz` and `demo`.
+//! The project's verbs, run as `cargo xtask VERB`: `setup`, `test`, `fuzz`, `parity` and `demo`.
 
 mod command;
+mod coredns;
 mod demo;
 mod fuzz;
 mod kube_assets;
+mod parity;
 mod setup;
 mod test;
 #[cfg(test)]
@@ -30,6 +32,8 @@ enum Verb {
     Test,
     /// The fuzz targets, each for some minutes
     Fuzz(fuzz::Options),
+    /// CoreDNS and KernDNS, asked the same questions about generated clusters
+    Parity(parity::Options),
     /// Pods, a node and a client in network namespaces, and a table of who answered what
     Demo(demo::Options),
     /// The demo's upstream resolver, started by the demo in a namespace of its own
@@ -45,6 +49,7 @@ fn main() -> ExitCode {
         Verb::Setup => setup::ensure(),
         Verb::Test => test::run(),
         Verb::Fuzz(options) => fuzz::run(&options),
+        Verb::Parity(options) => parity::run(&options),
         Verb::Demo(options) => demo::run(&options),
         Verb::DemoUpstream { address } => demo::serve_upstream(address),
     };

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{bail, ensure};
 
 use crate::command::{self, Interrupted};
-use crate::{fuzz, kube_assets, setup};
+use crate::{fuzz, kube_assets, parity, setup};
 
 /// Runs everything.
 pub(crate) fn run() -> anyhow::Result<()> {
@@ -55,6 +55,9 @@ pub(crate) fn run() -> anyhow::Result<()> {
         cargo.args(["--test-threads=1", "--nocapture"]);
         cargo.envs(assets.map(|directory| ("KUBEBUILDER_ASSETS", directory)));
         cargo_test(&mut cargo, passed)
+    })?;
+    steps.run("parity with CoreDNS", |_| {
+        parity::run(&parity::Options::SHORT)
     })?;
     steps.finish()
 }
