@@ -1,51 +1,51 @@
 //! The Corefile looked at again and again (`reload`): a change that reads well is handed on, a broken one told
 //! once.
 
-use std::path::Path;
 use std::time::Duration;
 
 use crate::corefile::Config;
 
-use super::datapath::CorefilePath;
+use super::corefile::Corefile;
 
 /// How often the file is looked at. `reload` promises to notice within its interval, of two seconds at least.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// The file, and what was last said of it.
 pub(super) struct Reload {
-    path: CorefilePath,
+    corefile: Corefile,
     said: Option<String>,
 }
 
 impl Reload {
-    /// Looks at `path`; at nothing for the built-in Corefile.
-    pub(super) fn new(path: CorefilePath) -> Self {
-        Self { path, said: None }
+    /// Looks at the file of `corefile`; at nothing for the built-in Corefile.
+    pub(super) fn new(corefile: Corefile) -> Self {
+        Self {
+            corefile,
+            said: None,
+        }
     }
 
     /// Waits for a Corefile that says something other than `current`. Never, without `reload`.
     pub(super) async fn next(&mut self, current: &Config) -> Config {
-        let Some(path) = self.path.clone() else {
-            return std::future::pending().await;
-        };
         if current.servers.iter().all(|server| server.reload.is_none()) {
             return std::future::pending().await;
         }
         loop {
             tokio::time::sleep(LOOK).await;
-            if let Some(config) = self.look(&path, current) {
+            if let Some(config) = self.look(current) {
                 return config;
             }
         }
     }
 
-    fn look(&mut self, path: &Path, current: &Config) -> Option<Config> {
-        match Config::load(path) {
+    /// A file that is gone changes nothing: what was good stays.
+    fn look(&mut self, current: &Config) -> Option<Config> {
+        match self.corefile.read() {
             Ok(config) => {
                 if self.said.take().is_some() {
-                    tracing::info!("{} reads well again", path.display());
+                    tracing::info!("the Corefile reads well again");
                 }
-                (config != *current).then_some(config)
+                config.filter(|config| config != current)
             }
             Err(error) => {
                 let what = error.to_string();

@@ -1,6 +1,7 @@
 //! Corefiles as tables: good ones and what they come to, bad ones and the whole message.
 
 mod bad;
+mod beside;
 mod good;
 mod hostile;
 mod import;
