@@ -1,7 +1,8 @@
-//! The project's verbs, run as `cargo xtask VERB`: `setup`, `test` and `demo`.
+//! The project's verbs, run as `cargo xtask VERB`: `setup`, `test`, `demo` and `image`.
 
 mod command;
 mod demo;
+mod image;
 mod kube_assets;
 mod setup;
 mod test;
@@ -29,6 +30,8 @@ enum Verb {
     Test,
     /// Pods, a node and a client in network namespaces, and a table of who answered what
     Demo(demo::Options),
+    /// The agent as a container image, an OCI archive for each architecture in target/images
+    Image(image::Options),
     /// The demo's upstream resolver, started by the demo in a namespace of its own
     #[command(hide = true)]
     DemoUpstream {
@@ -42,6 +45,7 @@ fn main() -> ExitCode {
         Verb::Setup => setup::ensure(),
         Verb::Test => test::run(),
         Verb::Demo(options) => demo::run(&options),
+        Verb::Image(options) => image::run(&options),
         Verb::DemoUpstream { address } => demo::serve_upstream(address),
     };
     match result {
