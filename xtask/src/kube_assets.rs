@@ -44,7 +44,7 @@ pub(crate) fn ensure() -> Result<PathBuf> {
 }
 
 /// The per-user directory of this version; the tests look for it under the same name.
-fn cache() -> Result<PathBuf> {
+pub(crate) fn cache() -> Result<PathBuf> {
     let cache = match std::env::var_os("XDG_CACHE_HOME").filter(|path| !path.is_empty()) {
         Some(path) => PathBuf::from(path),
         None => std::env::home_dir()
@@ -56,7 +56,8 @@ fn cache() -> Result<PathBuf> {
     Ok(cache.join("kerndns").join(format!("kube-{VERSION}")))
 }
 
-fn build(program: &str, package: &str, directory: &Path) -> Result<()> {
+/// Builds one program of the module.
+pub(crate) fn build(program: &str, package: &str, directory: &Path) -> Result<()> {
     check_go()?;
     std::fs::create_dir_all(directory)
         .with_context(|| format!("cannot make {}", directory.display()))?;
@@ -69,7 +70,7 @@ fn build(program: &str, package: &str, directory: &Path) -> Result<()> {
         .env("CGO_ENABLED", "0")
         .args(["build", "-v", "-o"])
         .arg(&unfinished);
-    if program == "kube-apiserver" {
+    if program.starts_with("kube") {
         // Without a version in it, clients cannot parse what the server says of itself.
         let version = format!("k8s.io/component-base/version.gitVersion=v{VERSION}");
         go.arg("-ldflags").arg(format!("-s -w -X {version}"));

@@ -4,6 +4,7 @@ mod command;
 mod demo;
 mod image;
 mod kube_assets;
+mod kube_clients;
 mod setup;
 mod test;
 #[cfg(test)]

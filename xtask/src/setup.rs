@@ -246,7 +246,7 @@ fn install_linker(llvm: u32) -> anyhow::Result<()> {
 }
 
 /// The first file of this name in `$PATH`, or where Debian keeps what is meant for root.
-fn find_command(name: &str) -> Option<PathBuf> {
+pub(crate) fn find_command(name: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     let directories = env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]);
     directories
