@@ -23,6 +23,7 @@ use crate::k8s::target::Target;
 use crate::k8s::{Event, manifest, watch as k8s_watch};
 
 use super::metering::Meters;
+use super::surroundings;
 
 /// What a Corefile says about the source.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,7 +67,7 @@ impl Demand {
         let named = targets.find(|target| **target != Target::default());
         let is_asked = args.source == Source::Kubernetes;
         Self {
-            needs: needs(config, &args.service),
+            needs: needs(config, &surroundings::dns_service(args)),
             target: named.filter(|_| is_asked).cloned().unwrap_or_default(),
         }
     }

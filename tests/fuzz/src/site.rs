@@ -10,6 +10,7 @@ use std::time::Instant;
 use dns_agent::cluster::Cluster;
 use dns_agent::cluster::instance::Instance;
 use dns_agent::corefile::Config;
+use dns_agent::k8s::needs::Needs;
 use dns_agent::k8s::object::{Kind, Object, ObjectKey};
 use dns_agent::k8s::{Event, Verb, document};
 use dns_agent::map::held::Held;
@@ -187,7 +188,7 @@ impl Site {
 
 /// The objects of these manifests. Panics where they have mistakes.
 pub fn objects(manifests: &[&str]) -> Vec<Object> {
-    let reading = document::read(&manifests.join("\n---\n"));
+    let reading = document::read(&manifests.join("\n---\n"), &Needs::default());
     assert!(reading.mistakes.is_empty(), "{:?}", reading.mistakes);
     reading.objects
 }
