@@ -180,7 +180,7 @@ impl Site {
     /// What the agent says.
     fn agents_response(&self, message: &[u8]) -> Vec<u8> {
         match Query::parse(message.to_vec(), Transport::Udp, client()) {
-            Parsed::Query(query) => block_on(self.servers.answer(&query)).into_message(),
+            Parsed::Query(query) => block_on(self.servers.answer(&query)).into_messages().0,
             other => panic!("the responder answers what the agent has as {other:?}"),
         }
     }
