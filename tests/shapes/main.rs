@@ -6,5 +6,6 @@ mod external_name;
 mod host_network;
 mod node;
 mod probes;
+mod scale;
 mod search;
 mod stub;

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use crate::node::{Fate, counted, site, start};
 use crate::stub::{LIBRARIES, Library, Stub};
 
-/// Name, names that are tried in vain before it, canonical name and addresses, records of AAAA.
+/// Name, how many names are tried in vain before the right one, canonical name and addresses.
 type Row = (&'static str, u64, &'static str);
 
 #[rustfmt::skip]
@@ -87,32 +87,24 @@ fn names_outside_go_to_the_upstream_after_the_kernel_has_denied_them_inside() ->
 fn a_search_list_may_have_the_root_and_names_with_underscores() -> Result<()> {
     let (site, upstream) = site()?;
     let agent = start(&site)?;
-    let list = ". abc_d_efg.com dns-1.svc.cluster.local";
-    let pod = Stub::searching(&site.testbed.pods[0], list)?;
-    let found = "test-service-2.dns-1.svc.cluster.local 10.96.1.2";
-    let ask = || pod.getaddrinfo(Library::Glibc, "test-service-2");
-    let (answer, fate) = counted(&agent, ask)?;
-    assert_eq!(answer, found);
-    // `test-service-2.` and `test-service-2.abc_d_efg.com.`, of two types each.
-    let expected = Fate {
-        answer: 1,
-        nodata: 1,
-        nxdomain: 0,
-        passed: 4,
-    };
-    assert_eq!((fate, upstream.queries()), (expected, 4));
-    // musl takes the root for the end of the list.
-    let pod = Stub::searching(
-        &site.testbed.pods[0],
-        "abc_d_efg.com dns-1.svc.cluster.local",
-    )?;
-    let ask = || pod.getaddrinfo(Library::Musl, "test-service-2");
-    let (answer, fate) = counted(&agent, ask)?;
-    assert_eq!(answer, found);
-    let expected = Fate {
-        passed: 2,
-        ..expected
-    };
-    assert_eq!((fate, upstream.queries()), (expected, 6));
+    // glibc asks for `test-service-2.`, too. Of musl that is not asked: it puts a second dot behind the name and sends
+    // a malformed query, to which it takes no response for an answer.
+    for (library, root, passed) in [(Library::Glibc, ". ", 4), (Library::Musl, "", 2)] {
+        let list = format!("{root}abc_d_efg.com dns-1.svc.cluster.local");
+        let pod = Stub::searching(&site.testbed.pods[0], &list)?;
+        let before = upstream.queries();
+        let ask = || pod.getaddrinfo(library, "test-service-2");
+        let (answer, fate) = counted(&agent, ask)?;
+        assert_eq!(answer, "test-service-2.dns-1.svc.cluster.local 10.96.1.2");
+        let expected = Fate {
+            answer: 1,
+            nodata: 1,
+            nxdomain: 0,
+            passed,
+        };
+        assert_eq!(fate, expected, "{library:?}");
+        let forwarded = upstream.queries() - before;
+        assert_eq!(u64::try_from(forwarded)?, passed, "{library:?}");
+    }
     Ok(())
 }
