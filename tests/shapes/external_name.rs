@@ -1,4 +1,4 @@
-//! dns.go, "should provide DNS for ExternalName services": one Service that leads out of the cluster, then elsewhere,
+//! `dns.go`, "should provide DNS for ExternalName services": one Service that leads out of the cluster, then elsewhere,
 //! then becomes a ClusterIP; as two stub resolvers see it.
 
 use anyhow::Result;

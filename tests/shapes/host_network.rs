@@ -1,4 +1,4 @@
-//! dns.go, pods with `hostNetwork` and `dnsPolicy: ClusterFirstWithHostNet`: the pod's resolv.conf, the node's
+//! `dns.go`, pods with `hostNetwork` and `dnsPolicy: ClusterFirstWithHostNet`: the pod's resolv.conf, the node's
 //! addresses. No veth is on their way, so no program is: who listens at the DNS Service answers.
 
 use std::net::Ipv4Addr;

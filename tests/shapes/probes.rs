@@ -1,4 +1,4 @@
-//! The probes of dns_common.go: `dig +search NAME TYPE` by UDP and by TCP, of whole names and of partial ones.
+//! The probes of `dns_common.go`: `dig +search NAME TYPE` by UDP and by TCP, of whole names and of partial ones.
 
 use anyhow::{Context as _, Result};
 
@@ -53,7 +53,7 @@ const ROWS: [Row; 28] = [
     ("dual-stack", "A", 0, &["10.96.1.4"]),
     ("dual-stack", "AAAA", 0, &["fd00:96::104"]),
     ("_http._tcp.dual-stack", "SRV", 0, &["0 50 80 dual-stack.dns-1.svc.cluster.local."]),
-    // Example cluster DNS: another namespace.
+    // `example_cluster_dns.go`: another namespace.
     ("dns-backend.dns-2", "A", 1, &["10.96.1.5"]),
 ];
 

@@ -1,4 +1,4 @@
-//! dns_scale_records.go: 10,000 Services, of which a twentieth are looked up; here once more after half of them are
+//! `dns_scale_records.go`: 10,000 Services, of which a twentieth are looked up; here once more after half of them are
 //! gone. They come from a manifest, since a real API server takes minutes to take them, and nobody but the kernel
 //! answers.
 
