@@ -2,6 +2,7 @@
 //! without a cluster: the same questions from a pod, by `dig` and by the stub resolvers of glibc and musl, with the
 //! resolv.conf that a kubelet writes; and of each, whether the kernel or the agent has answered.
 
+mod config_map;
 mod external_name;
 mod host_network;
 mod node;

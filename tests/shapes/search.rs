@@ -3,6 +3,8 @@
 
 use anyhow::{Context as _, Result};
 
+use kerndns_tests::site::{SERVICE_V4, SERVICE_V6};
+
 use crate::node::{Fate, counted, site, start};
 use crate::stub::{LIBRARIES, Library, Stub};
 
@@ -56,6 +58,35 @@ fn glibc_and_musl_find_partial_names_by_the_kernels_answers() -> Result<()> {
 }
 
 #[test]
+fn a_service_of_both_families_is_found_through_a_server_of_either() -> Result<()> {
+    let (site, _upstream) = site()?;
+    let agent = start(&site)?;
+    for server in [SERVICE_V4, SERVICE_V6] {
+        let pod = Stub::new(
+            &site.testbed.pods[0],
+            server,
+            "dns-2.svc.cluster.local svc.cluster.local",
+        )?;
+        for library in LIBRARIES {
+            let ask = || pod.getaddrinfo(library, "dual-stack.dns-1");
+            let (answer, fate) = counted(&agent, ask)?;
+            let row = format!("{server} by {library:?}");
+            assert_eq!(
+                answer, "dual-stack.dns-1.svc.cluster.local 10.96.1.4 fd00:96::104",
+                "{row}"
+            );
+            let expected = Fate {
+                answer: 2,
+                nxdomain: 2,
+                ..Fate::default()
+            };
+            assert_eq!(fate, expected, "{row}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
 fn names_outside_go_to_the_upstream_after_the_kernel_has_denied_them_inside() -> Result<()> {
     let (site, upstream) = site()?;
     let agent = start(&site)?;
@@ -91,7 +122,7 @@ fn a_search_list_may_have_the_root_and_names_with_underscores() -> Result<()> {
     // a malformed query, to which it takes no response for an answer.
     for (library, root, passed) in [(Library::Glibc, ". ", 4), (Library::Musl, "", 2)] {
         let list = format!("{root}abc_d_efg.com dns-1.svc.cluster.local");
-        let pod = Stub::searching(&site.testbed.pods[0], &list)?;
+        let pod = Stub::new(&site.testbed.pods[0], SERVICE_V4, &list)?;
         let before = upstream.queries();
         let ask = || pod.getaddrinfo(library, "test-service-2");
         let (answer, fate) = counted(&agent, ask)?;

@@ -2,6 +2,7 @@
 //! pod's own.
 
 use std::ffi::OsStr;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -39,12 +40,12 @@ impl<'a> Stub<'a> {
     /// As a kubelet writes it for the pods of `namespace` (`dnsPolicy: ClusterFirst`).
     pub(crate) fn of_namespace(netns: &'a Netns, namespace: &str) -> Result<Self> {
         let search = format!("{namespace}.svc.cluster.local svc.cluster.local cluster.local");
-        Self::searching(netns, &search)
+        Self::new(netns, SERVICE_V4, &search)
     }
 
-    /// With another search list.
-    pub(crate) fn searching(netns: &'a Netns, search: &str) -> Result<Self> {
-        let text = format!("search {search}\nnameserver {SERVICE_V4}\noptions ndots:5\n");
+    /// With another server or search list.
+    pub(crate) fn new(netns: &'a Netns, server: IpAddr, search: &str) -> Result<Self> {
+        let text = format!("search {search}\nnameserver {server}\noptions ndots:5\n");
         Ok(Self {
             netns,
             resolv_conf: TempFile::new(&text)?,
