@@ -94,6 +94,7 @@ fn needs(llvm: Option<u32>) -> Vec<Need> {
         Need::command("bpftool", "bpftool"),
         Need::command("dig", "bind9-dnsutils"),
         Need::command("dnsperf", "dnsperf"),
+        Need::command("musl-gcc", "musl-tools"),
     ];
     if let Some(llvm) = llvm {
         let home = llvm_home(llvm);
