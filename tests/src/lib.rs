@@ -3,9 +3,11 @@
 pub mod agent;
 pub mod api_server;
 pub mod asker;
+pub mod assembly;
 pub mod attacher;
 pub mod capture;
 pub mod case;
+pub mod cost;
 pub mod datagram;
 pub mod dns;
 pub mod frame;
@@ -21,4 +23,5 @@ pub mod testbed;
 pub mod upstream;
 pub mod watched;
 pub mod ways;
+pub mod wrapper;
 pub mod writer;

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::os::fd::{AsFd as _, BorrowedFd};
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -155,6 +156,14 @@ impl Runner {
     /// What moves the deadline and holds the epoch.
     pub fn settings(&self) -> &SettingsMap {
         &self.settings
+    }
+
+    /// The descriptor of a hook's program.
+    pub fn program(&self, hook: Hook) -> Result<BorrowedFd<'_>> {
+        Ok(match hook {
+            Hook::Xdp => self.xdp()?.fd()?.as_fd(),
+            Hook::Tc => self.tc()?.fd()?.as_fd(),
+        })
     }
 
     fn xdp(&self) -> Result<&Xdp> {

@@ -1,5 +1,6 @@
-//! The project's verbs, run as `cargo xtask VERB`: `setup`, `test`, `fuzz`, `parity`, `demo` and `image`.
+//! The project's verbs, run as `cargo xtask VERB`: `setup`, `test`, `fuzz`, `parity`, `bench`, `demo` and `image`.
 
+mod bench;
 mod command;
 mod coredns;
 mod demo;
@@ -36,6 +37,8 @@ enum Verb {
     Fuzz(fuzz::Options),
     /// CoreDNS and KernDNS, asked the same questions about generated clusters
     Parity(parity::Options),
+    /// What an answer costs, measured over floors; every figure in target/bench.json
+    Bench(bench::Options),
     /// Pods, a node and a client in network namespaces, and a table of who answered what
     Demo(demo::Options),
     /// The agent as a container image, an OCI archive for each architecture in target/images
@@ -54,6 +57,7 @@ fn main() -> ExitCode {
         Verb::Test => test::run(),
         Verb::Fuzz(options) => fuzz::run(&options),
         Verb::Parity(options) => parity::run(&options),
+        Verb::Bench(options) => bench::run(&options),
         Verb::Demo(options) => demo::run(&options),
         Verb::Image(options) => image::run(&options),
         Verb::DemoUpstream { address } => demo::serve_upstream(address),

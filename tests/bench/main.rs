@@ -1,0 +1,71 @@
+//! Measures KernDNS, and says on what, with what and how: tables on the terminal, every single figure as JSON.
+//!
+//! Each part is a module that measures interleaved, checks the answers that it counts, and returns one [`Part`]. A
+//! ratio is printed only of figures of one run.
+//!
+//! `cargo xtask bench` builds what this needs and runs it, as root.
+
+mod cost;
+mod machine;
+mod report;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Result, ensure};
+use clap::{Parser, ValueEnum};
+
+use crate::machine::Machine;
+use crate::report::{Part, write};
+
+/// What can be measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Which {
+    /// The programs alone, over floors
+    Cost,
+}
+
+#[derive(Debug, Parser)]
+#[command(about = "Measure KernDNS, and say on what, with what and how")]
+struct Options {
+    /// Fewer rounds: minutes instead of an hour
+    #[arg(long)]
+    quick: bool,
+    /// Measure nothing but this
+    #[arg(long, value_enum)]
+    only: Vec<Which>,
+    /// Where every figure goes, as JSON
+    #[arg(long, value_name = "FILE", default_value = "target/bench.json")]
+    json: PathBuf,
+}
+
+fn main() -> ExitCode {
+    match run(&Options::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(options: &Options) -> Result<()> {
+    ensure!(
+        nix::unistd::geteuid().is_root(),
+        "programs are loaded: run this as root"
+    );
+    let machine = Machine::read()?;
+    println!("{}", machine.text());
+    let parts = [(Which::Cost, cost::run as fn(bool) -> Result<Part>)];
+    let mut done = Vec::new();
+    for (which, run) in parts {
+        if options.only.is_empty() || options.only.contains(&which) {
+            let part = run(options.quick)?;
+            println!("\n{}", part.text);
+            done.push(part);
+        }
+    }
+    write(&options.json, &machine, &Machine::read()?, &done)?;
+    println!("\nevery figure: {}", options.json.display());
+    Ok(())
+}
