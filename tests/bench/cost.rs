@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use crate::report::Part;
 
 const FULL: Effort = Effort {
-    rounds: 2_000,
-    cold_rounds: 200,
+    rounds: 600,
+    cold_rounds: 100,
     runs: 5_000,
 };
 

@@ -21,7 +21,9 @@ pub(crate) struct Part {
 
 /// Writes all parts, and how the machine was before and after them.
 pub(crate) fn write(path: &Path, before: &Machine, after: &Machine, parts: &[Part]) -> Result<()> {
-    let named = parts.iter().map(|part| (part.name.to_owned(), part.raw.clone()));
+    let named = parts
+        .iter()
+        .map(|part| (part.name.to_owned(), part.raw.clone()));
     let whole = json!({
         "version": env!("CARGO_PKG_VERSION"),
         "before": before,

@@ -80,7 +80,12 @@ pub const CASES: [Case; 9] = [
         Outcome::Answer,
         None,
     ),
-    hot("PTR", ("11.2.96.10.in-addr.arpa", "PTR"), Outcome::Answer, None),
+    hot(
+        "PTR",
+        ("11.2.96.10.in-addr.arpa", "PTR"),
+        Outcome::Answer,
+        None,
+    ),
     Case {
         label: "A, one record, 60,000 names cold",
         question: Question::Cold(ZONE),
@@ -196,7 +201,8 @@ impl Times {
 
     /// Adds a round.
     pub fn push(&mut self, each: Duration) {
-        self.0.push(u64::try_from(each.as_nanos()).unwrap_or(u64::MAX));
+        self.0
+            .push(u64::try_from(each.as_nanos()).unwrap_or(u64::MAX));
     }
 
     /// The fastest round.
@@ -258,11 +264,7 @@ pub fn measure(bench: &Bench, case: Case, hook: Hook, effort: Effort) -> Result<
     let runner = bench.runner(&case)?;
     let queries = bench.queries(&case, hook)?;
     let (empty, floor) = (empty(hook)?, floor(hook)?);
-    let programs = [
-        empty.as_fd(),
-        floor.as_fd(),
-        runner.program(hook)?,
-    ];
+    let programs = [empty.as_fd(), floor.as_fd(), runner.program(hook)?];
     let [empty, floor, program] = programs.map(|program| Wrapped::new(hook, &queries, program));
     let (empty, floor, program) = (empty?, floor?, program?);
     let (rounds, runs) = match case.question {

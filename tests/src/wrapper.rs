@@ -180,7 +180,13 @@ fn jump_to(program: BorrowedFd<'_>) -> Result<OwnedFd> {
 /// The context is in R6.
 fn tail_call(programs: &OwnedFd) -> Vec<bpf_insn> {
     let [low, high] = map(R[2], programs);
-    vec![copy(R[1], R[6]), low, high, set(R[3], 0), call(BPF_TAIL_CALL)]
+    vec![
+        copy(R[1], R[6]),
+        low,
+        high,
+        set(R[3], 0),
+        call(BPF_TAIL_CALL),
+    ]
 }
 
 fn wrapper(hook: Hook, queries: &Queries, programs: &OwnedFd) -> Vec<bpf_insn> {
