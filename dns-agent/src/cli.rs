@@ -9,7 +9,9 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::Arc;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::k8s::object::ObjectKey;
@@ -71,6 +73,10 @@ pub struct RunArgs {
     /// How to reach the API server; without it, as a pod does, else by kubectl's rules
     #[arg(long, value_name = "FILE", help_heading = DATA)]
     pub kubeconfig: Option<PathBuf>,
+
+    /// This node's name, for `autopath @kubernetes`; without it, what NODE_NAME says
+    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new(), help_heading = DATA)]
+    pub node: Option<String>,
 
     /// The cluster's DNS Service: the kernel answers for its ClusterIPs
     #[arg(long, value_name = "NS/NAME", default_value = "kube-system/kube-dns", value_parser = service,
@@ -203,6 +209,13 @@ Examples:
   kerndns dump --bpffs /sys/fs/bpf/test";
 
 impl RunArgs {
+    /// This node's name: `--node`, or the environment variable `NODE_NAME`, which a `DaemonSet` sets.
+    pub fn node_name(&self) -> Option<Arc<str>> {
+        let given = self.node.clone();
+        let name = given.or_else(|| std::env::var("NODE_NAME").ok());
+        name.filter(|name| !name.is_empty()).map(Into::into)
+    }
+
     /// What to attach to, and how.
     pub fn plan(&self) -> Result<Plan, GlobError> {
         Ok(Plan {

@@ -76,7 +76,7 @@ outcomes! {
     OtherServer = 24 "other_server",
     /// Passed: not held, and the zone falls through.
     Fallthrough = 25 "fallthrough",
-    /// Passed: a pod name, which is made by a rule.
+    /// Passed: a pod name, which is not held.
     PodName = 26 "pod_name",
     /// Passed: a denial in a zone that is not whole.
     Incomplete = 27 "incomplete",
@@ -88,6 +88,8 @@ outcomes! {
     NoRoom = 30 "no_room",
     /// Passed: a helper or a map lookup failed that should not.
     Internal = 31 "internal",
+    /// Passed: not held, and perhaps the first name of a client's search path.
+    Autopath = 32 "autopath",
 }
 
 /// Counters per hook: room for outcomes to come.

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use dns_ebpf::zone::{SUFFIX, ZONES, Zone, flag};
 
 use super::instance::Instance;
-use crate::corefile::Config;
+use crate::corefile::{Config, Server};
+use crate::plugin::autopath::Search;
 use crate::plugin::kubernetes::Pods;
 use crate::record::Name;
 use crate::record::reverse::is_reverse;
@@ -19,6 +20,8 @@ pub(super) struct Cuts {
     cuts: Vec<Cut>,
     /// The zones of the port's server blocks, longest first, and the instance that each has.
     blocks: Vec<(Name, Option<usize>)>,
+    /// Below which names a missing one may be the first of a search path, and the flags that say so.
+    searched: Vec<(Name, u32)>,
 }
 
 #[derive(Debug, Clone)]
@@ -37,6 +40,7 @@ impl Cuts {
             return Self::default();
         };
         let mut blocks = Vec::new();
+        let mut searched = Vec::new();
         for (server, block) in config
             .servers
             .iter()
@@ -46,6 +50,7 @@ impl Cuts {
             let instance = instances
                 .iter()
                 .position(|instance| instance.server == server);
+            searched.extend(first_domains(block));
             blocks.extend(block.zones.iter().map(|zone| (zone.clone(), instance)));
         }
         blocks.sort_by_key(|(zone, _)| std::cmp::Reverse(zone.labels().count()));
@@ -64,6 +69,7 @@ impl Cuts {
         let mut cuts = Self {
             cuts: Vec::new(),
             blocks,
+            searched,
         };
         cuts.cuts = cuts
             .names(instances)
@@ -89,6 +95,7 @@ impl Cuts {
             let options = instances[instance].view.options();
             names.extend(options.zones.iter().cloned());
             names.extend(options.fallthrough.iter().cloned());
+            names.extend(self.searched.iter().map(|(name, _)| name.clone()));
             if options.pods != Pods::Disabled {
                 let zones = options.zones.iter().filter(|zone| !is_reverse(zone));
                 names.extend(zones.filter_map(|zone| zone.child(b"pod")));
@@ -117,6 +124,13 @@ impl Cuts {
             let is_pod = !is_reverse(zone) && zone.child(b"pod").as_ref() == Some(&cut.name);
             if is_pod && options.pods != Pods::Disabled {
                 cut.flags |= flag::PODS;
+            }
+            for (domain, flags) in &self.searched {
+                if cut.name == *domain {
+                    cut.flags |= flags;
+                } else if cut.name.is_under(domain) {
+                    cut.flags |= flag::AUTOPATH;
+                }
             }
             cut.apex = zone.wire().len();
             // As CoreDNS: a denial is kept for five minutes at most, whatever `ttl` says.
@@ -163,4 +177,33 @@ impl Cuts {
         };
         self.cuts.iter().map(zone).collect()
     }
+}
+
+/// Below which names the first names of the search paths are that `autopath` walks for a server block: `svc.<zone>`, which
+/// has a domain for each namespace, or the first domain of a file.
+fn first_domains(block: &Server) -> Vec<(Name, u32)> {
+    let Some(autopath) = &block.autopath else {
+        return Vec::new();
+    };
+    let domains: Vec<(Name, u32)> = match (&autopath.search, &block.kubernetes) {
+        (Search::Kubernetes { .. }, Some(kubernetes)) => kubernetes
+            .zones
+            .iter()
+            .filter(|zone| !is_reverse(zone))
+            .filter_map(|zone| Some((zone.child(b"svc")?, flag::AUTOPATH | flag::NAMESPACES)))
+            .collect(),
+        (Search::File(path), _) => {
+            let first = path.first().cloned();
+            first
+                .map(|name| (name, flag::AUTOPATH))
+                .into_iter()
+                .collect()
+        }
+        (Search::Kubernetes { .. }, None) => Vec::new(),
+    };
+    let concerns = |(domain, _): &(Name, u32)| {
+        let mut zones = autopath.zones.iter();
+        zones.any(|zone| domain.is_under(zone) || zone.is_under(domain))
+    };
+    domains.into_iter().filter(concerns).collect()
 }

@@ -21,6 +21,7 @@ use crate::k8s::object::{Kind, ObjectKey};
 use crate::k8s::{Event, Verb};
 use crate::map::MapFault;
 use crate::map::held::Held;
+use crate::plugin::kubernetes::Pods;
 use crate::record::{Name, Node};
 use cuts::Cuts;
 use instance::Instance;
@@ -35,8 +36,10 @@ pub struct Cluster {
     cuts: Cuts,
     held: Held,
     dns_service: ObjectKey,
-    listed: BTreeSet<&'static str>,
-    broken: BTreeMap<&'static str, Instant>,
+    /// What the Corefile in force needs beyond [`Kind::ALWAYS`].
+    needed: BTreeSet<Kind>,
+    listed: BTreeSet<Kind>,
+    broken: BTreeMap<Kind, Instant>,
     /// Names that could not be held: their zones are not whole.
     missing: BTreeSet<Name>,
     serial: u32,
@@ -62,6 +65,7 @@ impl Cluster {
             cuts: Cuts::default(),
             held,
             dns_service,
+            needed: BTreeSet::new(),
             listed: BTreeSet::new(),
             broken: BTreeMap::new(),
             missing: BTreeSet::new(),
@@ -91,6 +95,7 @@ impl Cluster {
             .filter_map(instance)
             .collect();
         self.cuts = Cuts::new(config, &self.instances);
+        self.needed = needed(config);
         self.rebuild();
         &self.instances
     }
@@ -104,10 +109,15 @@ impl Cluster {
             match event {
                 Event::Change(verb, _) => self.apply(verb, &mut names),
                 Event::Broken(kind) => {
-                    self.broken.entry(kind.plural()).or_insert(now);
+                    self.broken.entry(kind).or_insert(now);
                 }
                 Event::Restored(kind) => {
-                    self.broken.remove(kind.plural());
+                    self.broken.remove(&kind);
+                }
+                Event::Ended(kind) => {
+                    self.index.forget(kind);
+                    self.listed.remove(&kind);
+                    self.broken.remove(&kind);
                 }
             }
         }
@@ -135,16 +145,14 @@ impl Cluster {
         self.write_zones();
     }
 
-    /// Whether every kind was listed.
+    /// Whether every kind that the Corefile in force needs was listed.
     pub fn is_listed(&self) -> bool {
-        self.listed.len() == Kind::ALL.len()
+        self.has_listed(&Kind::ALWAYS) && self.needed.is_subset(&self.listed)
     }
 
-    /// Which kinds were not listed yet.
-    pub fn unlisted(&self) -> impl Iterator<Item = Kind> {
-        Kind::ALL
-            .into_iter()
-            .filter(|kind| !self.listed.contains(kind.plural()))
+    /// Whether each of these kinds was listed.
+    pub fn has_listed<'a>(&self, kinds: impl IntoIterator<Item = &'a Kind>) -> bool {
+        kinds.into_iter().all(|kind| self.listed.contains(kind))
     }
 
     /// The objects.
@@ -178,8 +186,8 @@ impl Cluster {
 
     fn apply(&mut self, verb: Verb, names: &mut BTreeSet<Name>) {
         if let Verb::Reset(kind, _) = &verb {
-            self.listed.insert(kind.plural());
-            self.broken.remove(kind.plural());
+            self.listed.insert(*kind);
+            self.broken.remove(kind);
         }
         for touched in self.index.apply(verb) {
             for instance in &self.instances {
@@ -293,15 +301,37 @@ impl Cluster {
         }
     }
 
-    /// Whether absence is knowledge.
+    /// Whether absence is knowledge. Of pods nothing is held, so nothing hangs on their lists here.
     fn is_complete(&self) -> bool {
-        self.is_listed()
+        let is_in_touch = |kind: &Kind| {
+            self.broken
+                .get(kind)
+                .is_none_or(|&since| self.now.duration_since(since) < BROKEN_PATIENCE)
+        };
+        self.has_listed(&Kind::ALWAYS)
             && self.missing.is_empty()
-            && self
-                .broken
-                .values()
-                .all(|&since| self.now.duration_since(since) < BROKEN_PATIENCE)
+            && Kind::ALWAYS.iter().all(is_in_touch)
     }
+}
+
+/// What a Corefile needs beyond [`Kind::ALWAYS`]: pods for `pods verified`, those of the node for
+/// `autopath @kubernetes`.
+pub fn needed(config: &Config) -> BTreeSet<Kind> {
+    let mut kinds = BTreeSet::new();
+    for server in &config.servers {
+        let Some(kubernetes) = &server.kubernetes else {
+            continue;
+        };
+        if kubernetes.pods == Pods::Verified {
+            kinds.insert(Kind::Pod);
+        }
+        if let Some(autopath) = &server.autopath
+            && autopath.search.is_kubernetes()
+        {
+            kinds.insert(Kind::LocalPod);
+        }
+    }
+    kinds
 }
 
 fn seconds_since_1970() -> u32 {
@@ -312,5 +342,7 @@ fn seconds_since_1970() -> u32 {
         })
 }
 
+#[cfg(test)]
+mod pod_tests;
 #[cfg(test)]
 mod tests;

@@ -32,13 +32,13 @@ special.default.svc.cluster.local:53 {
 ";
 
 /// A cluster with a clock of its own.
-struct Bench {
-    cluster: Cluster,
+pub(super) struct Bench {
+    pub(super) cluster: Cluster,
     now: Instant,
 }
 
 impl Bench {
-    fn new(corefile: &str, ceiling: u32) -> Self {
+    pub(super) fn new(corefile: &str, ceiling: u32) -> Self {
         let held = Held::heap(
             Seed {
                 start: 7,
@@ -61,7 +61,7 @@ impl Bench {
         bench
     }
 
-    fn list(&mut self) {
+    pub(super) fn list(&mut self) {
         let namespace = Object::Namespace(ObjectKey::new("", "default"));
         self.take([
             change(Verb::Apply(namespace)),
@@ -72,17 +72,17 @@ impl Bench {
         ]);
     }
 
-    fn take(&mut self, events: impl IntoIterator<Item = Event>) -> usize {
+    pub(super) fn take(&mut self, events: impl IntoIterator<Item = Event>) -> usize {
         self.cluster.take(events, self.now).names
     }
 
-    fn wait(&mut self, seconds: u64) {
+    pub(super) fn wait(&mut self, seconds: u64) {
         self.now += Duration::from_secs(seconds);
         self.cluster.tick(self.now);
     }
 
     /// What the programs would do with a question for A.
-    fn ask(&self, name: &str) -> Outcome {
+    pub(super) fn ask(&self, name: &str) -> Outcome {
         let mut message = vec![0, 9, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
         message.extend(Name::parse(name).unwrap().wire());
         message.extend([0, 1, 0, 1]);
@@ -97,15 +97,15 @@ impl Bench {
     }
 }
 
-fn config(corefile: &str) -> Config {
+pub(super) fn config(corefile: &str) -> Config {
     Config::parse(corefile, Path::new("Corefile")).unwrap()
 }
 
-fn change(verb: Verb) -> Event {
+pub(super) fn change(verb: Verb) -> Event {
     Event::Change(verb, Instant::now())
 }
 
-fn reset(kind: Kind, keys: &[ObjectKey]) -> Event {
+pub(super) fn reset(kind: Kind, keys: &[ObjectKey]) -> Event {
     change(Verb::Reset(
         kind,
         keys.iter().cloned().collect::<HashSet<_>>(),

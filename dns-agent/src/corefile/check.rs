@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::error::CorefileError;
 use super::{Config, Server};
+use crate::plugin::autopath;
 use crate::plugin::forward;
 use crate::plugin::kubernetes::{self, Pods};
 use crate::record::Name;
@@ -56,6 +57,7 @@ fn head(server: &Server) -> String {
 /// One line for each plugin, alphabetically.
 fn plugins(server: &Server) -> Vec<String> {
     let mut plugins = Vec::new();
+    plugins.extend(server.autopath.as_ref().map(autopath));
     if server.errors {
         plugins.push("errors".to_owned());
     }
@@ -78,6 +80,15 @@ fn plugins(server: &Server) -> Vec<String> {
     plugins
 }
 
+fn autopath(options: &autopath::Options) -> String {
+    let path = match &options.search {
+        autopath::Search::Kubernetes { own } if own.is_empty() => "@kubernetes".to_owned(),
+        autopath::Search::Kubernetes { own } => format!("@kubernetes, then {}", names(own)),
+        autopath::Search::File(path) => names(path),
+    };
+    format!("autopath {}: {path}", names(&options.zones))
+}
+
 fn forward(options: &forward::Options) -> String {
     let to: Vec<String> = options.to.iter().map(ToString::to_string).collect();
     let mut parts = vec![format!("forward {} to {}", options.from, to.join(" "))];
@@ -91,6 +102,7 @@ fn kubernetes(options: &kubernetes::Options) -> String {
     let pods = match options.pods {
         Pods::Disabled => "disabled",
         Pods::Insecure => "insecure",
+        Pods::Verified => "verified",
     };
     let zones = names(&options.zones);
     let mut parts = vec![format!(

@@ -10,7 +10,7 @@ use super::lexer::{Environment, Position};
 use super::parser::{self, Directive, ServerBlock};
 use super::{Config, Server, import, zone};
 use crate::plugin::{
-    bind, errors, forward, health, kubernetes, loadbalance, prometheus, ready, reload,
+    autopath, bind, errors, forward, health, kubernetes, loadbalance, prometheus, ready, reload,
 };
 use crate::record::Name;
 
@@ -18,7 +18,8 @@ use crate::record::Name;
 const DNS_PORT: u16 = 53;
 
 /// The plugins that act.
-const ACTING: [&str; 9] = [
+const ACTING: [&str; 10] = [
+    "autopath",
     "bind",
     "errors",
     "forward",
@@ -48,7 +49,7 @@ const SILENT: [Known; 2] = [
 ];
 
 /// The rest of CoreDNS 1.15's plugins (`plugin.cfg`): a name of these is no slip of the pen.
-const NOT_BUILT: &str = "acl any auto autopath azure bufsize cancel chaos clouddns debug dns64 \
+const NOT_BUILT: &str = "acl any auto azure bufsize cancel chaos clouddns debug dns64 \
     dnssec dnstap dynupdate erratic etcd file geoip grpc grpc_server header hosts https https3 \
     k8s_external local log metadata minimal multisocket nomad nsid pprof proxyproto quic \
     rewrite root route53 secondary shed sign siit template timeouts tls trace transfer tsig view \
@@ -161,6 +162,7 @@ fn plugins(lines: &[Directive], zones: Vec<Name>, report: &mut Report) -> Server
         zones,
         port: DNS_PORT,
         bind: Vec::new(),
+        autopath: None,
         kubernetes: None,
         forward: Vec::new(),
         loadbalance: false,
@@ -186,6 +188,7 @@ fn plugins(lines: &[Directive], zones: Vec<Name>, report: &mut Report) -> Server
             report.refuse(&line.name.at, problem);
         }
         match name {
+            "autopath" => server.autopath = autopath::setup(line, &server.zones, report),
             "bind" => server.bind.extend(bind::setup(line, report)),
             "errors" => {
                 errors::setup(line, report);
@@ -205,6 +208,17 @@ fn plugins(lines: &[Directive], zones: Vec<Name>, report: &mut Report) -> Server
             "reload" => server.reload = Some(reload::setup(line, report)),
             _ => without_effect(line, report),
         }
+    }
+    let asks_kubernetes = server
+        .autopath
+        .as_ref()
+        .is_some_and(|a| a.search.is_kubernetes());
+    if let Some(line) = lines.iter().find(|line| line.name.text == "autopath")
+        && asks_kubernetes
+        && server.kubernetes.is_none()
+    {
+        let sentence = "\"autopath @kubernetes\" has no effect: there is no \"kubernetes\" in this server block";
+        report.warn(&line.name.at, sentence);
     }
     server
 }

@@ -26,7 +26,7 @@ pub use lexer::{Position, Token};
 pub use parser::Directive;
 pub use zone::{ZoneError, is_reverse, parse as parse_zone};
 
-use crate::plugin::{forward, kubernetes};
+use crate::plugin::{autopath, forward, kubernetes};
 use crate::record::Name;
 
 /// Everything a Corefile says.
@@ -48,6 +48,8 @@ pub struct Server {
     pub port: u16,
     /// `bind`: addresses or interface names; empty: all addresses.
     pub bind: Vec<String>,
+    /// `autopath`
+    pub autopath: Option<autopath::Options>,
     /// `kubernetes`
     pub kubernetes: Option<kubernetes::Options>,
     /// `forward`, in the file's order.

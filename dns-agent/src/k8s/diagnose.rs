@@ -84,15 +84,20 @@ fn forbidden(kind: Kind, status: &Status) -> String {
     };
     let group = match kind {
         Kind::EndpointSlice => "discovery.k8s.io",
-        Kind::Service | Kind::Namespace => "",
+        Kind::Service | Kind::Namespace | Kind::Pod | Kind::LocalPod => "",
     };
     let plural = kind.plural();
     let found = match message.split_once("RBAC: ") {
         Some((_, found)) => format!(" (RBAC: {found})"),
         None => String::new(),
     };
+    let why = match kind {
+        Kind::Pod => " (for `pods verified` of the Corefile)",
+        Kind::LocalPod => " (for `autopath @kubernetes` of the Corefile)",
+        Kind::Namespace | Kind::Service | Kind::EndpointSlice => "",
+    };
     format!(
-        "Forbidden: user {user:?} may not {verb} {plural}{found}: in the ClusterRole bound to it \
+        "Forbidden: user {user:?} may not {verb} {plural}{why}{found}: in the ClusterRole bound to it \
          (kerndns, in deploy/rbac.yaml) the rule {{apiGroups: [{group:?}], resources: \
          [{plural:?}], verbs: [\"list\", \"watch\"]}} is missing, or the binding is"
     )

@@ -1,7 +1,7 @@
 //! From the text of one manifest file (YAML 1.2 stream or JSON) to slim objects, each mistake with
 //! the number of its document.
 //!
-//! What is read: `v1` Namespace and Service, `discovery.k8s.io/v1` EndpointSlice, and lists of
+//! What is read: `v1` Namespace, Service and Pod, `discovery.k8s.io/v1` EndpointSlice, and lists of
 //! them (`kind: List`, `ServiceList`, ...). Objects of other kinds are passed over, so that the
 //! manifests of a whole application can be given as they are.
 
@@ -14,6 +14,7 @@ use thiserror::Error;
 use tracing::debug;
 
 use super::object::Object;
+use super::strip::pod::{AnyPod, LocalPod};
 use super::strip::{Strip, StripError};
 
 /// What a text says: the objects that are good, in order, and what is wrong with the rest.
@@ -172,7 +173,8 @@ impl Reading {
     }
 }
 
-fn object(value: Value) -> Result<Option<Object>, Problem> {
+/// What a document is to us: nothing, one object, or a pod, which is one of the cluster's and one of its node's.
+fn object(value: Value) -> Result<Vec<Object>, Problem> {
     match &value {
         Value::Object(_) => {}
         Value::Array(_) => return Err(Problem::NotAMapping("a sequence")),
@@ -185,6 +187,12 @@ fn object(value: Value) -> Result<Option<Object>, Problem> {
         ("v1", "Namespace") => typed::<Namespace>(value),
         ("v1", "Service") => typed::<Service>(with_namespace(value)),
         ("discovery.k8s.io/v1", "EndpointSlice") => typed::<EndpointSlice>(with_namespace(value)),
+        ("v1", "Pod") => {
+            let value = with_namespace(value);
+            let mut pods = typed::<AnyPod>(value.clone())?;
+            pods.extend(typed::<LocalPod>(value)?);
+            Ok(pods)
+        }
         ("discovery.k8s.io/v1beta1", "EndpointSlice") => Err(Problem::Version {
             kind: kind.into(),
             api_version: api_version.into(),
@@ -195,7 +203,7 @@ fn object(value: Value) -> Result<Option<Object>, Problem> {
                 kind,
                 api_version, "passed over: DNS does not need this kind"
             );
-            Ok(None)
+            Ok(Vec::new())
         }
     }
 }
@@ -211,7 +219,7 @@ fn with_namespace(mut value: Value) -> Value {
     value
 }
 
-fn typed<K: Resource + DeserializeOwned + Strip>(value: Value) -> Result<Option<Object>, Problem> {
+fn typed<K: Resource + DeserializeOwned + Strip>(value: Value) -> Result<Vec<Object>, Problem> {
     let name = value.pointer("/metadata/name").and_then(Value::as_str);
     let name = name.unwrap_or_default().to_owned();
     let whole: K = serde_json::from_value(value).map_err(|error| Problem::Shape {
@@ -219,11 +227,12 @@ fn typed<K: Resource + DeserializeOwned + Strip>(value: Value) -> Result<Option<
         name: name.clone(),
         message: error.to_string(),
     })?;
-    whole.strip().map_err(|error| Problem::Refused {
+    let object = whole.strip().map_err(|error| Problem::Refused {
         kind: K::KIND,
         name,
         error,
-    })
+    })?;
+    Ok(object.into_iter().collect())
 }
 
 #[cfg(test)]

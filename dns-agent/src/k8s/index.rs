@@ -10,6 +10,7 @@ use std::sync::Arc;
 use super::Verb;
 use super::address_set::{AddressSet, Keyed};
 use super::object::{Kind, Object, ObjectKey, Service, ServiceKind};
+use super::pods::Pods;
 use super::slice::Slice;
 
 /// The objects of a cluster.
@@ -20,6 +21,8 @@ pub struct Index {
     slices: HashMap<ObjectKey, Arc<Slice>>,
     cluster_ips: AddressSet<Service>,
     endpoints: AddressSet<Slice>,
+    pods: Pods,
+    local_pods: Pods,
 }
 
 /// A Service and the EndpointSlices that name it; either may be there before the other.
@@ -57,8 +60,13 @@ pub enum Touched {
 }
 
 impl Index {
-    /// Takes one change in; nothing is touched where nothing differs.
+    /// Takes one change in; nothing is touched where nothing differs. A pod touches nothing: its name is not held but
+    /// looked up when it is asked for.
     pub fn apply(&mut self, verb: Verb) -> Vec<Touched> {
+        if let Some(pods) = self.pods_mut(verb.kind()) {
+            pods.apply(verb);
+            return Vec::new();
+        }
         match verb {
             Verb::Apply(Object::Namespace(key)) => self.set_namespace(key.name, true),
             Verb::Apply(Object::Service(service)) => {
@@ -69,6 +77,7 @@ impl Index {
                 let key = slice.key.clone();
                 self.set_slice(&key, Some(slice.into()))
             }
+            Verb::Apply(Object::Pod(_) | Object::LocalPod(_)) => Vec::new(),
             Verb::Delete(kind, key) => self.delete(kind, key),
             Verb::Reset(kind, keys) => self
                 .keys(kind)
@@ -122,6 +131,31 @@ impl Index {
         &self.endpoints
     }
 
+    /// The pods of the cluster, while they are followed.
+    pub fn pods(&self) -> &Pods {
+        &self.pods
+    }
+
+    /// The pods of the agent's own node that may be clients, while they are followed.
+    pub fn local_pods(&self) -> &Pods {
+        &self.local_pods
+    }
+
+    /// Forgets every pod of a list that is no longer followed; the other kinds always are.
+    pub fn forget(&mut self, kind: Kind) {
+        if let Some(pods) = self.pods_mut(kind) {
+            *pods = Pods::default();
+        }
+    }
+
+    fn pods_mut(&mut self, kind: Kind) -> Option<&mut Pods> {
+        match kind {
+            Kind::Pod => Some(&mut self.pods),
+            Kind::LocalPod => Some(&mut self.local_pods),
+            Kind::Namespace | Kind::Service | Kind::EndpointSlice => None,
+        }
+    }
+
     fn keys(&self, kind: Kind) -> Vec<ObjectKey> {
         match kind {
             Kind::Namespace => self
@@ -135,6 +169,7 @@ impl Index {
                 .map(|(key, _)| key.clone())
                 .collect(),
             Kind::EndpointSlice => self.slices.keys().cloned().collect(),
+            Kind::Pod | Kind::LocalPod => Vec::new(),
         }
     }
 
@@ -143,6 +178,7 @@ impl Index {
             Kind::Namespace => self.set_namespace(key.name, false),
             Kind::Service => self.set_service(key, None),
             Kind::EndpointSlice => self.set_slice(&key, None),
+            Kind::Pod | Kind::LocalPod => Vec::new(),
         }
     }
 

@@ -66,12 +66,17 @@ pub enum ManifestError {
     },
 }
 
-/// Follows `path` until nobody listens to `events` any more.
+/// Follows `path` until nobody listens to `events` any more. Of pods, those of `node` are told as
+/// [`Kind::LocalPod`], all where it is not named.
 ///
 /// The first reading ends in a [`Verb::Reset`] of every kind; later ones send the differences alone.
 /// Mistakes in the files are logged, once each; an error is returned only for a path that cannot be
 /// read at the start.
-pub async fn run(path: PathBuf, events: mpsc::UnboundedSender<Event>) -> Result<(), ManifestError> {
+pub async fn run(
+    path: PathBuf,
+    node: Option<Arc<str>>,
+    events: mpsc::UnboundedSender<Event>,
+) -> Result<(), ManifestError> {
     let unreadable = |source| ManifestError::Unreadable {
         path: path.clone(),
         source,
@@ -79,7 +84,7 @@ pub async fn run(path: PathBuf, events: mpsc::UnboundedSender<Event>) -> Result<
     // Before the first reading, so that no change falls between the two.
     let (changed, mut changes) = mpsc::channel(1);
     let mut watcher = watcher(&path, changed)?;
-    let mut files = Files::open(&path).map_err(unreadable)?;
+    let mut files = Files::open(&path, node).map_err(unreadable)?;
     let mut told = Told::default();
     loop {
         watch_directories(&mut watcher, &path);

@@ -10,6 +10,7 @@ pub mod document;
 pub mod index;
 pub mod manifest;
 pub mod object;
+pub mod pods;
 pub mod slice;
 pub mod strip;
 pub mod watch;
@@ -31,6 +32,16 @@ pub enum Verb {
     Reset(Kind, HashSet<ObjectKey>),
 }
 
+impl Verb {
+    /// The kind that it is about.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Verb::Apply(object) => object.kind(),
+            Verb::Delete(kind, _) | Verb::Reset(kind, _) => *kind,
+        }
+    }
+}
+
 /// What a source tells, in order.
 #[derive(Debug, Clone)]
 pub enum Event {
@@ -40,4 +51,6 @@ pub enum Event {
     Broken(Kind),
     /// The source is in touch again (after a `Reset`, or a watch that went on without a gap).
     Restored(Kind),
+    /// The kind is no longer followed: what was said of it is to be forgotten, also that it was listed.
+    Ended(Kind),
 }

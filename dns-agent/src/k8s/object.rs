@@ -13,11 +13,23 @@ pub enum Kind {
     Service,
     /// `discovery.k8s.io/v1` EndpointSlice.
     EndpointSlice,
+    /// `v1` Pod, all of the cluster: for `pods verified`.
+    Pod,
+    /// `v1` Pod, those of the agent's own node that may be clients: for `autopath @kubernetes`.
+    LocalPod,
 }
 
 impl Kind {
     /// Every kind, in the order in which they are listed to a person.
-    pub const ALL: [Kind; 3] = [Kind::Namespace, Kind::Service, Kind::EndpointSlice];
+    pub const ALL: [Kind; 5] = [
+        Kind::Namespace,
+        Kind::Service,
+        Kind::EndpointSlice,
+        Kind::Pod,
+        Kind::LocalPod,
+    ];
+    /// Those that are followed whatever the Corefile says: all but pod names are made of them.
+    pub const ALWAYS: [Kind; 3] = [Kind::Namespace, Kind::Service, Kind::EndpointSlice];
 
     /// The plural name in API paths and RBAC rules.
     pub fn plural(self) -> &'static str {
@@ -25,6 +37,7 @@ impl Kind {
             Kind::Namespace => "namespaces",
             Kind::Service => "services",
             Kind::EndpointSlice => "endpointslices",
+            Kind::Pod | Kind::LocalPod => "pods",
         }
     }
 }
@@ -126,6 +139,17 @@ pub struct Endpoint {
     pub pod: Option<Arc<str>>,
 }
 
+/// `v1` Pod that has an address and has not ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pod {
+    /// Namespace and name.
+    pub key: ObjectKey,
+    /// `spec.nodeName`
+    pub node: Option<Arc<str>>,
+    /// `status.podIPs`, at least one.
+    pub addresses: Vec<IpAddr>,
+}
+
 /// Any object that is watched.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Object {
@@ -135,6 +159,10 @@ pub enum Object {
     Service(Service),
     /// `discovery.k8s.io/v1` EndpointSlice.
     EndpointSlice(EndpointSlice),
+    /// `v1` Pod.
+    Pod(Pod),
+    /// `v1` Pod of the agent's own node, not on the node's network.
+    LocalPod(Pod),
 }
 
 impl Object {
@@ -144,6 +172,8 @@ impl Object {
             Object::Namespace(_) => Kind::Namespace,
             Object::Service(_) => Kind::Service,
             Object::EndpointSlice(_) => Kind::EndpointSlice,
+            Object::Pod(_) => Kind::Pod,
+            Object::LocalPod(_) => Kind::LocalPod,
         }
     }
 
@@ -153,6 +183,7 @@ impl Object {
             Object::Namespace(key) => key,
             Object::Service(service) => &service.key,
             Object::EndpointSlice(slice) => &slice.key,
+            Object::Pod(pod) | Object::LocalPod(pod) => &pod.key,
         }
     }
 }

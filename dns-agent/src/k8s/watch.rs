@@ -1,4 +1,4 @@
-//! From the API server's watches of Services, EndpointSlices and Namespaces to events.
+//! From the API server's watches of Services, EndpointSlices, Namespaces and, where they are needed, Pods to events.
 //!
 //! One follower per kind: an initial list, then a watch from the list's resource version on, as the
 //! [API concepts] have it. The list is a streaming one (`sendInitialEvents`, on by default since
@@ -13,6 +13,7 @@ mod told;
 use std::collections::HashSet;
 use std::fmt::Debug;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
@@ -29,6 +30,7 @@ use tracing::{debug, warn};
 use super::connect::{Connection, SILENCE};
 use super::object::{Kind, Object, ObjectKey};
 use super::strip::Strip;
+use super::strip::pod::{AnyPod, LocalPod};
 use super::{Event, Verb};
 use told::Told;
 
@@ -43,23 +45,104 @@ const END_OF_LIST: &str = "k8s.io/initial-events-end";
 /// A watch that ends sooner and has brought nothing is not resumed at once.
 const SHORT: Duration = Duration::from_secs(1);
 
-/// Follows every kind until nobody listens to `events` any more.
+/// What has ended: CoreDNS's selection, so that the API server does not send what is not used.
+const RUNNING: &str = "status.phase!=Succeeded,status.phase!=Failed,status.phase!=Unknown";
+
+/// Which pods are followed: none, unless the Corefile needs them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PodLists {
+    /// Those of the cluster ([`Kind::Pod`]).
+    pub cluster: bool,
+    /// Those of this node ([`Kind::LocalPod`]).
+    pub node: Option<Arc<str>>,
+}
+
+/// Follows every kind until nobody listens to `events` any more; pods as `lists` says at the time.
 ///
-/// Errors are logged for a person, once each, and told as [`Event::Broken`]; the watch goes on with
+/// A list of pods that is no longer wanted is told as [`Event::Ended`]. Errors are logged for a person, once each, and told as [`Event::Broken`]; the watch goes on with
 /// backoff and jitter.
-pub async fn run(connection: Connection, events: mpsc::UnboundedSender<Event>) {
+pub async fn run(
+    connection: Connection,
+    events: mpsc::UnboundedSender<Event>,
+    lists: tokio::sync::watch::Receiver<PodLists>,
+) {
     let told = Told::new(connection.identity.clone());
     let client = &connection.client;
     let (told, send) = (&told, &events);
-    let followers = futures::future::join3(
+    let of_cluster = while_wanted(
+        Kind::Pod,
+        told,
+        send,
+        lists.clone(),
+        |lists| lists.cluster.then_some(()),
+        |()| async {
+            let follower = Follower::<AnyPod>::new(Kind::Pod, Api::all(client.clone()), told, send);
+            follower.selecting(RUNNING.into()).run().await;
+        },
+    );
+    let of_node = while_wanted(
+        Kind::LocalPod,
+        told,
+        send,
+        lists,
+        |lists| lists.node.clone(),
+        |node| async move {
+            let follower =
+                Follower::<LocalPod>::new(Kind::LocalPod, Api::all(client.clone()), told, send);
+            let fields = format!("spec.nodeName={node},{RUNNING}");
+            follower.selecting(fields).run().await;
+        },
+    );
+    let followers = futures::future::join5(
         Follower::<Namespace>::new(Kind::Namespace, Api::all(client.clone()), told, send).run(),
         Follower::<Service>::new(Kind::Service, Api::all(client.clone()), told, send).run(),
         Follower::<EndpointSlice>::new(Kind::EndpointSlice, Api::all(client.clone()), told, send)
             .run(),
+        of_cluster,
+        of_node,
     );
     tokio::select! {
         _ = followers => {}
         () = events.closed() => {}
+    }
+}
+
+/// Follows `kind` with `follow` for as long as `wanted` gives the same thing to follow.
+async fn while_wanted<W: PartialEq + Clone, F: Future<Output = ()>>(
+    kind: Kind,
+    told: &Told,
+    events: &mpsc::UnboundedSender<Event>,
+    mut lists: tokio::sync::watch::Receiver<PodLists>,
+    wanted: impl Fn(&PodLists) -> Option<W>,
+    follow: impl Fn(W) -> F,
+) {
+    loop {
+        // An error is the end of who decides: what is followed then goes on.
+        let Ok(Some(now)) = lists
+            .wait_for(|lists| wanted(lists).is_some())
+            .await
+            .map(|lists| wanted(&lists))
+        else {
+            return std::future::pending().await;
+        };
+        let mut changes = lists.clone();
+        let changed = async {
+            if changes
+                .wait_for(|lists| wanted(lists).as_ref() != Some(&now))
+                .await
+                .is_err()
+            {
+                std::future::pending::<()>().await;
+            }
+        };
+        tokio::select! {
+            () = follow(now.clone()) => return,
+            () = changed => {}
+        }
+        told.forget(kind);
+        if events.send(Event::Ended(kind)).is_err() {
+            return;
+        }
     }
 }
 
@@ -69,6 +152,8 @@ struct Follower<'a, K> {
     api: Api<K>,
     told: &'a Told,
     events: &'a mpsc::UnboundedSender<Event>,
+    /// The field selector; empty: all.
+    fields: String,
     /// Where to resume; `None`: with a list.
     version: Option<String>,
     /// A list must be at least this new, so that a lagging API server of several does not take us
@@ -116,12 +201,18 @@ where
             api,
             told,
             events,
+            fields: String::new(),
             version: None,
             newest: "0".into(),
             streaming: true,
             broken: false,
             backoff: DefaultBackoff::default(),
         }
+    }
+
+    /// Only objects of this field selector.
+    fn selecting(self, fields: String) -> Self {
+        Self { fields, ..self }
     }
 
     async fn run(mut self) {
@@ -150,7 +241,7 @@ where
             self.list().await?;
         }
         let seconds = rand::random_range(WATCH_SECONDS);
-        let params = WatchParams::default().timeout(seconds);
+        let params = WatchParams::default().timeout(seconds).fields(&self.fields);
         let (params, version) = match &self.version {
             Some(version) => (params, version.clone()),
             None => (params.initial_events(), self.newest.clone()),
@@ -205,7 +296,7 @@ where
     /// Lists in one piece: only a list without a limit is served from the API server's watch cache,
     /// and pages would each be a read from etcd by every node of the cluster.
     async fn list(&mut self) -> Result<(), End> {
-        let params = ListParams::default().at(&self.newest);
+        let params = ListParams::default().at(&self.newest).fields(&self.fields);
         let params = params.matching(VersionMatch::NotOlderThan);
         let list = self.api.list(&params).await?;
         let mut keys = HashSet::new();

@@ -1,6 +1,7 @@
 //! The Corefile's plugins: one folder each. A folder's `mod.rs` turns the plugin's lines into its
 //! options and, for a plugin that answers queries, holds the handler.
 
+pub mod autopath;
 pub mod bind;
 pub mod errors;
 pub mod forward;

@@ -5,6 +5,7 @@
 
 mod datapath;
 mod metering;
+mod pods;
 mod reload;
 mod serving;
 
@@ -20,11 +21,12 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::cli::{KernelLog, KernelMode, RunArgs, Source};
-use crate::cluster::Cluster;
 use crate::cluster::control::{self, Progress};
+use crate::cluster::{Cluster, needed};
 use crate::corefile::Config;
 use crate::k8s::connect::Connection;
-use crate::k8s::{Event, manifest, watch as k8s_watch};
+use crate::k8s::watch::{self as k8s_watch, PodLists};
+use crate::k8s::{Event, manifest};
 use crate::kernel::attach::Attacher;
 use crate::kernel::object::Constants;
 use crate::map::held::Held;
@@ -51,6 +53,11 @@ pub fn run(args: RunArgs) -> Result<()> {
 struct Agent {
     args: RunArgs,
     config: Config,
+    /// A changed Corefile that waits for a list of pods.
+    pending: Option<Config>,
+    /// What was last said against a changed Corefile.
+    complaint: Option<String>,
+    lists: watch::Sender<PodLists>,
     cluster: Arc<RwLock<Cluster>>,
     datapath: Option<Datapath>,
     serving: Serving,
@@ -85,9 +92,9 @@ impl Agent {
                 _ = interrupt.recv() => break Ok(()),
                 Ok(()) = seen.changed() => {
                     let listed = seen.borrow_and_update().is_listed;
-                    agent.after_change(listed);
+                    agent.after_change(listed).await;
                 }
-                config = reload.next(&agent.config) => agent.reload(config).await,
+                config = reload.next(agent.pending.as_ref().unwrap_or(&agent.config)) => agent.reload(config).await,
                 ended = &mut source => {
                     break ended.context("the source of objects failed").and_then(|result| result);
                 }
@@ -106,6 +113,7 @@ impl Agent {
         for warning in &config.warnings {
             tracing::warn!("{warning}");
         }
+        let (lists, _) = watch::channel(pods::lists(&needed(&config), &args)?);
         let (datapath, held) = Self::load(&args)?;
         let cluster = Cluster::new(held, args.service.clone());
         let cluster = Arc::new(RwLock::new(cluster));
@@ -122,6 +130,9 @@ impl Agent {
         let mut agent = Self {
             args,
             config,
+            pending: None,
+            complaint: None,
+            lists,
             cluster,
             datapath,
             serving,
@@ -185,14 +196,15 @@ impl Agent {
     async fn source(&self, events: mpsc::UnboundedSender<Event>) -> Result<JoinHandle<Result<()>>> {
         Ok(match &self.args.source {
             Source::Path(path) => {
-                let path = path.clone();
-                tokio::spawn(async move { Ok(manifest::run(path, events).await?) })
+                let (path, node) = (path.clone(), self.args.node_name());
+                tokio::spawn(async move { Ok(manifest::run(path, node, events).await?) })
             }
             Source::Kubernetes => {
                 let connection = Connection::open(self.args.kubeconfig.as_deref()).await?;
                 tracing::info!("following the API server {}", connection.identity().server);
+                let lists = self.lists.subscribe();
                 tokio::spawn(async move {
-                    k8s_watch::run(connection, events).await;
+                    k8s_watch::run(connection, events, lists).await;
                     Ok(())
                 })
             }
@@ -220,7 +232,7 @@ impl Agent {
         Ok((detach, Some(task)))
     }
 
-    fn after_change(&mut self, is_listed: bool) {
+    async fn after_change(&mut self, is_listed: bool) {
         if is_listed && self.status.ready.missing().contains(&LISTED) {
             let cluster = self.cluster.read();
             tracing::info!(
@@ -231,6 +243,10 @@ impl Agent {
         }
         self.set_destinations();
         self.status.ready.set(LISTED, is_listed);
+        let is_awaited = |config: &mut Config| self.cluster.read().has_listed(&needed(config));
+        if let Some(config) = self.pending.take_if(is_awaited) {
+            self.put_in_force(config).await;
+        }
     }
 
     fn set_destinations(&mut self) {
@@ -250,11 +266,50 @@ impl Agent {
         }
     }
 
-    /// Puts another Corefile in force, or says why not and keeps the one there is.
+    /// Puts another Corefile in force, or says why not and keeps the one there is. One that needs a list of pods which
+    /// is not there waits for it: until then the one there is loses no answer.
     async fn reload(&mut self, config: Config) {
-        match self.try_reload(config).await {
-            Ok(()) => tracing::info!("the changed Corefile is in force"),
-            Err(error) => tracing::error!("the changed Corefile is not in force: {error:#}"),
+        self.pending = None;
+        let awaits = needed(&config);
+        if self.cluster.read().has_listed(&awaits) {
+            return self.put_in_force(config).await;
+        }
+        let both = &awaits | &needed(&self.config);
+        match pods::lists(&both, &self.args) {
+            Ok(lists) => {
+                self.lists.send_replace(lists);
+                tracing::info!("the changed Corefile will be in force once the pods are listed");
+                self.pending = Some(config);
+            }
+            Err(error) => self.complain(&error),
+        }
+    }
+
+    async fn put_in_force(&mut self, config: Config) {
+        // As before: the change was taken back while it waited.
+        let result = if config == self.config {
+            Ok(())
+        } else {
+            self.try_reload(config).await
+        };
+        match result {
+            Ok(()) => {
+                tracing::info!("the changed Corefile is in force");
+                self.complaint = None;
+            }
+            Err(error) => self.complain(&error),
+        }
+        if let Ok(lists) = pods::lists(&needed(&self.config), &self.args) {
+            self.lists.send_replace(lists);
+        }
+    }
+
+    /// Says once why a changed Corefile is not in force; it is tried again every second.
+    fn complain(&mut self, error: &anyhow::Error) {
+        let complaint = format!("{error:#}");
+        if self.complaint.as_ref() != Some(&complaint) {
+            tracing::error!("the changed Corefile is not in force: {complaint}");
+            self.complaint = Some(complaint);
         }
     }
 

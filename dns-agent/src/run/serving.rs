@@ -14,9 +14,10 @@ use crate::cluster::Cluster;
 use crate::cluster::instance::Instance;
 use crate::corefile::{Config, Server};
 use crate::metrics::Responses;
+use crate::plugin::autopath::{Autopath, Search, SearchPath};
 use crate::plugin::errors::Errors;
 use crate::plugin::forward::Forward;
-use crate::plugin::kubernetes::Kubernetes;
+use crate::plugin::kubernetes::{Kubernetes, PodSearch};
 use crate::serve::chain::{Chain, Current, Handler, Servers};
 use crate::serve::listener::{Listener, Serving as Socket};
 
@@ -222,7 +223,22 @@ fn servers(
         if server.errors {
             handlers.push(Arc::new(Errors::default()));
         }
-        if let Some(instance) = instances.iter().find(|instance| instance.server == *number) {
+        let instance = instances.iter().find(|instance| instance.server == *number);
+        let autopath = server.autopath.as_ref().and_then(|options| {
+            let kubernetes = match (&options.search, instance) {
+                (Search::Kubernetes { own }, Some(instance)) => {
+                    let (cluster, instance) = (Arc::clone(cluster), Arc::clone(instance));
+                    let pods = PodSearch::new(cluster, instance, own.clone());
+                    Some(Arc::new(pods) as Arc<dyn SearchPath>)
+                }
+                _ => None,
+            };
+            Autopath::new(options, kubernetes)
+        });
+        if let Some(autopath) = autopath {
+            handlers.push(Arc::new(autopath));
+        }
+        if let Some(instance) = instance {
             let is_held = Some(instance.port) == held_port;
             let cluster = Arc::clone(cluster);
             handlers.push(Arc::new(Kubernetes::new(

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use tracing::{info, warn};
 
@@ -16,6 +17,8 @@ const MISTAKES_TOLD: usize = 5;
 /// A file or a directory, and what was read of it.
 pub(super) struct Files {
     path: PathBuf,
+    /// Whose pods are clients of ours; `None`: all.
+    node: Option<Arc<str>>,
     /// Sorted by name: of two files with the same object, the last one has it.
     known: BTreeMap<PathBuf, File>,
     /// What was last said about the path as a whole.
@@ -33,9 +36,10 @@ struct File {
 
 impl Files {
     /// Nothing is read yet; the error is that of a path which is not there or not readable.
-    pub(super) fn open(path: &Path) -> io::Result<Self> {
+    pub(super) fn open(path: &Path, node: Option<Arc<str>>) -> io::Result<Self> {
         let files = Self {
             path: path.to_owned(),
+            node,
             known: BTreeMap::new(),
             complaint: None,
         };
@@ -75,7 +79,12 @@ impl Files {
             Err(error) => self.complain(format!("{error}; its last good objects stay in force")),
         }
         let objects = self.known.values().flat_map(|file| &file.objects);
+        let elsewhere = |object: &&Object| match (object, &self.node) {
+            (Object::LocalPod(pod), Some(node)) => pod.node.as_ref() != Some(node),
+            _ => false,
+        };
         objects
+            .filter(|object| !elsewhere(object))
             .map(|object| ((object.kind(), object.key().clone()), object.clone()))
             .collect()
     }

@@ -40,8 +40,13 @@ struct Source(mpsc::UnboundedReceiver<Event>);
 
 impl Source {
     fn start(path: &Path) -> Self {
+        Self::start_on(path, None)
+    }
+
+    fn start_on(path: &Path, node: Option<&str>) -> Self {
         let (events, receiver) = mpsc::unbounded_channel();
-        tokio::spawn(run(path.to_owned(), events));
+        let node = node.map(Into::into);
+        tokio::spawn(run(path.to_owned(), node, events));
         Self(receiver)
     }
 
@@ -69,8 +74,9 @@ impl Source {
     async fn expect_list(&mut self, words: &[&str]) {
         self.expect(words).await;
         let namespaces = format!("{} namespaces", words.len());
-        self.expect(&[&namespaces, "0 services", "0 endpointslices"])
-            .await;
+        let others = ["0 services", "0 endpointslices", "0 pods", "0 pods"];
+        self.expect(&[&namespaces]).await;
+        self.expect(&others).await;
     }
 }
 
@@ -167,7 +173,7 @@ async fn a_directory_that_is_exchanged_is_followed() {
 #[tokio::test]
 async fn a_path_that_is_not_there_is_an_error_that_names_it() {
     let (events, _receiver) = mpsc::unbounded_channel();
-    let error = run("/nowhere/at/all.yaml".into(), events)
+    let error = run("/nowhere/at/all.yaml".into(), None, events)
         .await
         .unwrap_err();
     let message = error.to_string();
@@ -181,8 +187,32 @@ async fn a_path_that_is_not_there_is_an_error_that_names_it() {
 async fn the_source_ends_when_nobody_listens() {
     let directory = Directory::new();
     let (events, receiver) = mpsc::unbounded_channel();
-    let source = tokio::spawn(run(directory.0.clone(), events));
+    let source = tokio::spawn(run(directory.0.clone(), None, events));
     drop(receiver);
     let ended = time::timeout(Duration::from_secs(20), source).await;
     ended.unwrap().unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_pod_is_a_client_on_the_node_that_is_named() {
+    let pod = |name: &str, node: &str| {
+        format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: {name}, namespace: a}}\nspec: {{nodeName: {node}}}\n\
+             status: {{phase: Running, podIPs: [{{ip: 10.0.0.1}}]}}\n---\n"
+        )
+    };
+    let directory = Directory::new();
+    directory.write("a.yaml", &[pod("p", "here"), pod("q", "there")].concat());
+    let rows: [(_, &[&str]); 2] = [
+        (Some("here"), &["+a/p", "+a/q", "+a/p"]),
+        (None, &["+a/p", "+a/q", "+a/p", "+a/q"]),
+    ];
+    for (node, told) in rows {
+        let mut source = Source::start_on(&directory.0, node);
+        source.expect(told).await;
+        let empty = ["0 namespaces", "0 services", "0 endpointslices", "2 pods"];
+        source.expect(&empty).await;
+        let local = format!("{} pods", told.len() - 2);
+        source.expect(&[&local]).await;
+    }
 }

@@ -67,7 +67,8 @@ impl Server {
     async fn words(&self, count: usize) -> Vec<String> {
         let connection = Connection::open(Some(&self.kubeconfig)).await.unwrap();
         let (sender, mut events) = mpsc::unbounded_channel();
-        tokio::spawn(run(connection, sender));
+        let (_, lists) = tokio::sync::watch::channel(PodLists::default());
+        tokio::spawn(run(connection, sender, lists));
         let mut words = Vec::new();
         while words.len() < count {
             let event = timeout(Duration::from_secs(20), events.recv()).await;

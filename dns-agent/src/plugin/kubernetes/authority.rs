@@ -4,6 +4,7 @@
 use crate::answer::message::{Sections, Soa};
 use crate::cluster::Cluster;
 use crate::cluster::instance::Instance;
+use crate::k8s::object::Kind;
 use crate::record::{Name, Node, Rdata};
 
 /// QTYPE CNAME.
@@ -62,8 +63,10 @@ pub(super) fn say(instance: &Instance, cluster: &Cluster, name: &Name, qtype: u1
         };
         Said::Response { rcode, sections }
     };
+    let is_known = cluster.has_listed(&Kind::ALWAYS)
+        && (!view.rests_on_pods(name) || cluster.has_listed(&[Kind::Pod]));
     let Some(node) = node else {
-        return match (cluster.is_listed(), instance.falls_through(name)) {
+        return match (is_known, instance.falls_through(name)) {
             (false, _) => Said::Unlisted,
             (true, true) => Said::Next,
             (true, false) => negative(3),
@@ -104,7 +107,7 @@ pub(super) fn say(instance: &Instance, cluster: &Cluster, name: &Name, qtype: u1
             target: target.clone(),
         };
     }
-    if cluster.is_listed() {
+    if is_known {
         negative(0)
     } else {
         Said::Unlisted

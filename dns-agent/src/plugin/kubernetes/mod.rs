@@ -2,6 +2,7 @@
 
 mod alias;
 mod authority;
+mod autopath;
 mod handler;
 mod setup;
 
@@ -10,6 +11,7 @@ use std::sync::Arc;
 
 use crate::record::Name;
 
+pub use autopath::PodSearch;
 pub use handler::{Kubernetes, respond_from};
 pub use setup::setup;
 
@@ -42,6 +44,8 @@ pub enum Pods {
     Disabled,
     /// Any address in a namespace that exists, unchecked.
     Insecure,
+    /// Addresses of pods, in the pods' namespaces.
+    Verified,
 }
 
 impl Default for Options {
