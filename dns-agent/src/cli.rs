@@ -74,7 +74,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "FILE", help_heading = DATA)]
     pub kubeconfig: Option<PathBuf>,
 
-    /// This node's name, for `autopath @kubernetes`; without it, what NODE_NAME says
+    /// This node's name, for `autopath @kubernetes`; without it, what `NODE_NAME` says
     #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new(), help_heading = DATA)]
     pub node: Option<String>,
 

@@ -9,7 +9,8 @@ use std::time::Duration;
 use anyhow::Result;
 use dns_agent::k8s::connect::Connection;
 use dns_agent::k8s::object::{Kind, Object};
-use dns_agent::k8s::{Event, Verb, watch};
+use dns_agent::k8s::watch::{self, PodLists};
+use dns_agent::k8s::{Event, Verb};
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
@@ -35,7 +36,8 @@ impl Watched {
         let subscriber = tracing::subscriber::set_default(subscriber);
         let connection = Connection::open(Some(kubeconfig)).await?;
         let (sender, events) = mpsc::unbounded_channel();
-        tokio::spawn(watch::run(connection, sender));
+        let (_, no_pods) = tokio::sync::watch::channel(PodLists::default());
+        tokio::spawn(watch::run(connection, sender, no_pods));
         Ok(Self {
             events,
             objects: HashMap::new(),
@@ -65,7 +67,7 @@ impl Watched {
                     .retain(|(of, key), _| of != kind || keys.contains(key));
                 self.lists.push(*kind);
             }
-            Event::Broken(_) | Event::Restored(_) => {}
+            Event::Broken(_) | Event::Restored(_) | Event::Ended(_) => {}
         }
         event
     }
@@ -77,7 +79,7 @@ impl Watched {
 
     /// Waits until each kind has been listed.
     pub async fn listed(&mut self) {
-        while !Kind::ALL.iter().all(|kind| self.lists.contains(kind)) {
+        while !Kind::ALWAYS.iter().all(|kind| self.lists.contains(kind)) {
             self.next().await;
         }
     }
@@ -92,7 +94,7 @@ impl Watched {
     /// Waits until each kind is broken.
     pub async fn broken(&mut self) {
         let mut kinds = Vec::new();
-        while kinds.len() < Kind::ALL.len() {
+        while kinds.len() < Kind::ALWAYS.len() {
             if let Event::Broken(kind) = self.next().await {
                 assert!(!kinds.contains(&kind), "{kind:?} is told as broken twice");
                 kinds.push(kind);
@@ -103,7 +105,7 @@ impl Watched {
     /// Waits until each kind is in touch again.
     pub async fn restored(&mut self) {
         let mut kinds = Vec::new();
-        while kinds.len() < Kind::ALL.len() {
+        while kinds.len() < Kind::ALWAYS.len() {
             if let Event::Restored(kind) = self.next().await {
                 kinds.push(kind);
             }

@@ -17,7 +17,7 @@ use crate::record::reverse::is_reverse;
 /// The cuts, longest name first.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Cuts {
-    cuts: Vec<Cut>,
+    slots: Vec<Cut>,
     /// The zones of the port's server blocks, longest first, and the instance that each has.
     blocks: Vec<(Name, Option<usize>)>,
     /// Below which names a missing one may be the first of a search path, and the flags that say so.
@@ -67,21 +67,21 @@ impl Cuts {
             }
         }
         let mut cuts = Self {
-            cuts: Vec::new(),
+            slots: Vec::new(),
             blocks,
             searched,
         };
-        cuts.cuts = cuts
+        cuts.slots = cuts
             .names(instances)
             .into_iter()
             .map(|name| cuts.cut(name, instances))
             .collect();
-        cuts.cuts
+        cuts.slots
             .sort_by_key(|cut| std::cmp::Reverse(cut.name.wire().len()));
-        if cuts.cuts.len() > ZONES {
+        if cuts.slots.len() > ZONES {
             tracing::warn!(
                 "the Corefile has {} zones, the kernel takes {ZONES}: it answers none of their names",
-                cuts.cuts.len()
+                cuts.slots.len()
             );
             cuts = Self::default();
         }
@@ -149,13 +149,13 @@ impl Cuts {
 
     /// The slot of a zone.
     pub(super) fn slot(&self, zone: &Name) -> Option<u8> {
-        let slot = self.cuts.iter().position(|cut| cut.name == *zone)?;
+        let slot = self.slots.iter().position(|cut| cut.name == *zone)?;
         u8::try_from(slot).ok()
     }
 
     /// The slots that have a SOA.
     pub(super) fn served(&self) -> Vec<usize> {
-        let slots = self.cuts.iter().enumerate();
+        let slots = self.slots.iter().enumerate();
         slots
             .filter(|(_, cut)| cut.flags & flag::SERVED != 0)
             .map(|(slot, _)| slot)
@@ -175,7 +175,7 @@ impl Cuts {
                 ..Zone::new(cut.name.wire())
             }
         };
-        self.cuts.iter().map(zone).collect()
+        self.slots.iter().map(zone).collect()
     }
 }
 

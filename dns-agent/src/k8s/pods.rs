@@ -1,7 +1,7 @@
 //! Who has which address: of each pod its namespace and its addresses, and nothing else.
 //!
 //! A cluster has a hundred thousand pods, and most of what a name takes up would be names that nobody asks for. So a pod
-//! is known by 128 bits of keyed hash (two SipHashes with keys of their own) in place of namespace and name: of 200,000
+//! is known by 128 bits of keyed hash (two of `SipHash`, with keys of their own) in place of namespace and name: of 200,000
 //! pods, two have the same ones with a probability below 2^-92. Namespaces are kept once each.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -21,8 +21,9 @@ type Id = (u64, u64);
 /// Pods by address.
 #[derive(Debug, Default)]
 pub struct Pods {
-    /// Each address of a pod, and its namespace.
-    pods: HashMap<Id, (Namespace, Box<[IpAddr]>)>,
+    /// Each pod's namespace and addresses.
+    known: HashMap<Id, (Namespace, Box<[IpAddr]>)>,
+    /// The same by address.
     holders: BTreeSet<(IpAddr, Namespace, Id)>,
     names: Vec<Arc<str>>,
     numbers: HashMap<Arc<str>, Namespace>,
@@ -47,13 +48,13 @@ impl Pods {
         for &address in &pod.addresses {
             self.holders.insert((address, namespace, id));
         }
-        self.pods.insert(id, (namespace, pod.addresses.into()));
+        self.known.insert(id, (namespace, pod.addresses.into()));
     }
 
     fn retain(&mut self, keys: &HashSet<ObjectKey>) {
         let kept: HashSet<Id> = keys.iter().map(|key| self.id(key)).collect();
         let gone: Vec<Id> = self
-            .pods
+            .known
             .keys()
             .filter(|id| !kept.contains(id))
             .copied()
@@ -92,12 +93,12 @@ impl Pods {
 
     /// How many pods there are.
     pub fn len(&self) -> usize {
-        self.pods.len()
+        self.known.len()
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.pods.is_empty()
+        self.known.is_empty()
     }
 
     fn id(&self, key: &ObjectKey) -> Id {
@@ -116,7 +117,7 @@ impl Pods {
     }
 
     fn remove_id(&mut self, id: Id) {
-        if let Some((namespace, addresses)) = self.pods.remove(&id) {
+        if let Some((namespace, addresses)) = self.known.remove(&id) {
             for &address in &addresses {
                 self.holders.remove(&(address, namespace, id));
             }

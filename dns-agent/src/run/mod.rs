@@ -204,7 +204,7 @@ impl Agent {
                 tracing::info!("following the API server {}", connection.identity().server);
                 let lists = self.lists.subscribe();
                 tokio::spawn(async move {
-                    k8s_watch::run(connection, events, lists).await;
+                    Box::pin(k8s_watch::run(connection, events, lists)).await;
                     Ok(())
                 })
             }

@@ -149,7 +149,7 @@ mod tests {
 
     use super::*;
 
-    fn pod(spec: Value, status: Value) -> Value {
+    fn pod(spec: &Value, status: &Value) -> Value {
         json!({
             "metadata": {
                 "name": "Web-0", "namespace": "Prod", "resourceVersion": "7", "labels": {"app": "web"},
@@ -173,7 +173,7 @@ mod tests {
         let status =
             json!({"podIP": "10.0.0.1", "podIPs": [{"ip": "10.0.0.1"}, {"ip": "fd00::7"}]});
         let whole: AnyPod =
-            serde_json::from_value(pod(json!({"nodeName": "node-1"}), status)).unwrap();
+            serde_json::from_value(pod(&json!({"nodeName": "node-1"}), &status)).unwrap();
         assert_eq!(whole.0.metadata.resource_version.as_deref(), Some("7"));
         assert!(whole.0.metadata.labels.is_none() && whole.0.metadata.managed_fields.is_none());
         let expected = Pod {
@@ -199,7 +199,7 @@ mod tests {
             (json!({"phase": "Unknown", "podIP": "10.0.0.1"}), None),
             (json!({}), None),
         ] {
-            let value = pod(json!({}), status);
+            let value = pod(&json!({}), &status);
             assert_eq!(addresses::<false>(value.clone()), expected, "{value}");
             assert_eq!(addresses::<true>(value.clone()), expected, "{value}");
         }
@@ -207,7 +207,10 @@ mod tests {
 
     #[test]
     fn a_pod_on_the_network_of_its_node_has_a_name_and_is_no_client() {
-        let value = pod(json!({"hostNetwork": true}), json!({"podIP": "192.0.2.1"}));
+        let value = pod(
+            &json!({"hostNetwork": true}),
+            &json!({"podIP": "192.0.2.1"}),
+        );
         assert_eq!(addresses::<false>(value.clone()).unwrap(), ["192.0.2.1"]);
         assert_eq!(addresses::<true>(value), None);
     }
@@ -215,7 +218,7 @@ mod tests {
     #[test]
     fn an_address_that_is_none_is_refused_by_its_path() {
         let status = json!({"podIPs": [{"ip": "10.0.0.1"}, {"ip": "x"}]});
-        let whole: AnyPod = serde_json::from_value(pod(json!({}), status)).unwrap();
+        let whole: AnyPod = serde_json::from_value(pod(&json!({}), &status)).unwrap();
         let error = whole.strip().unwrap_err().to_string();
         assert_eq!(
             error,
