@@ -67,7 +67,7 @@ impl Watched {
                     .retain(|(of, key), _| of != kind || keys.contains(key));
                 self.lists.push(*kind);
             }
-            Event::Broken(_) | Event::Restored(_) | Event::Ended(_) => {}
+            Event::Triggered(..) | Event::Broken(_) | Event::Restored(_) | Event::Ended(_) => {}
         }
         event
     }

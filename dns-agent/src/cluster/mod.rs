@@ -1,8 +1,9 @@
 //! The cluster as it is known now: objects, what each `kubernetes` block makes of them, and what is held.
 //!
 //! One writer ([`control`]) takes events in; listeners read. A change goes `Index::apply` ->
-//! `View::touched` -> `View::node` -> `answer::held::encode` -> `Held::put`.
+//! `View::touched` -> `View::node` -> `View::trail` -> `answer::held::encode_alias` -> `Held::put`.
 
+pub mod accounts;
 pub mod control;
 mod cuts;
 pub mod instance;
@@ -14,7 +15,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use dns_ebpf::zone::flag;
 
-use crate::answer::held::{Placement, encode};
+use crate::answer::held::{Placement, encode_alias};
 use crate::corefile::Config;
 use crate::k8s::index::{Index, cluster_ips};
 use crate::k8s::object::{Kind, ObjectKey};
@@ -22,7 +23,9 @@ use crate::k8s::{Event, Verb};
 use crate::map::MapFault;
 use crate::map::held::Held;
 use crate::plugin::kubernetes::Pods;
+use crate::record::alias::Trail;
 use crate::record::{Name, Node};
+use accounts::Accounts;
 use cuts::Cuts;
 use instance::Instance;
 
@@ -34,6 +37,7 @@ pub struct Cluster {
     index: Index,
     instances: Vec<Arc<Instance>>,
     cuts: Cuts,
+    accounts: Accounts,
     held: Held,
     dns_service: ObjectKey,
     /// What the Corefile in force needs beyond [`Kind::ALWAYS`].
@@ -63,6 +67,7 @@ impl Cluster {
             index: Index::default(),
             instances: Vec::new(),
             cuts: Cuts::default(),
+            accounts: Accounts::default(),
             held,
             dns_service,
             needed: BTreeSet::new(),
@@ -94,7 +99,7 @@ impl Cluster {
             .enumerate()
             .filter_map(instance)
             .collect();
-        self.cuts = Cuts::new(config, &self.instances);
+        self.cuts = Cuts::new(config, &self.instances, &mut self.accounts);
         self.needed = needed(config);
         self.rebuild();
         &self.instances
@@ -108,6 +113,8 @@ impl Cluster {
         for event in events {
             match event {
                 Event::Change(verb, _) => self.apply(verb, &mut names),
+                // How long it took is measured when all is written.
+                Event::Triggered(..) => {}
                 Event::Broken(kind) => {
                     self.broken.entry(kind).or_insert(now);
                 }
@@ -158,6 +165,11 @@ impl Cluster {
     /// The objects.
     pub fn index(&self) -> &Index {
         &self.index
+    }
+
+    /// What the programs count their answers under.
+    pub fn accounts(&self) -> &Accounts {
+        &self.accounts
     }
 
     /// What is answered from.
@@ -216,8 +228,8 @@ impl Cluster {
 
     fn write_name(&mut self, name: &Name) -> Result<bool, MapFault> {
         match self.wanted(name) {
-            Some((node, placement)) => {
-                let (record, entry) = encode(name, &node, placement);
+            Some((node, trail, placement)) => {
+                let (record, entry) = encode_alias(name, &node, trail.as_ref(), placement);
                 self.held.put(record, entry)
             }
             None => self.held.remove(name.wire()),
@@ -225,18 +237,23 @@ impl Cluster {
     }
 
     /// What is to be held under a name: what the server block that is asked for it says.
-    fn wanted(&self, name: &Name) -> Option<(Node, Placement)> {
-        let instance = self.cuts.instance(name).map(|i| &self.instances[i])?;
+    fn wanted(&self, name: &Name) -> Option<(Node, Option<Trail>, Placement)> {
+        let asked = self.cuts.instance(name)?;
+        let instance = &self.instances[asked];
         let zone = instance.view.zone_of(name)?;
         let node = instance.view.node(&self.index, name)?;
         let zone_len = u8::try_from(zone.wire().len()).ok()?;
         let slot = self.cuts.slot(zone)?;
+        let is_ours = |target: &Name| self.cuts.instance(target) == Some(asked);
+        let trail = instance.view.trail(&self.index, name, &node, is_ours);
         Some((
             node,
+            trail,
             Placement {
                 zone: slot,
                 zone_len,
                 shuffle: instance.shuffle,
+                account: self.cuts.account(name),
             },
         ))
     }

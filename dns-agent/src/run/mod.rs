@@ -80,11 +80,12 @@ impl Agent {
             Arc::clone(&agent.cluster),
             inbox,
             progress,
-            move |latency| meters.answered_after(latency),
+            move |measured| meters.take(measured),
         ));
         let mut source = agent.source(events).await?;
         let (detach, attached) = agent.attach()?;
-        let mut reload = reload::Reload::new(agent.args.corefile.clone());
+        let coredns = agent.status.metrics.coredns().clone();
+        let mut reload = reload::Reload::new(agent.args.corefile.clone(), coredns);
 
         let result = loop {
             tokio::select! {
@@ -126,7 +127,7 @@ impl Agent {
             .set(&config, &args.listen, &instances, &cluster)
             .await?;
         let wanted = wanted(&config, &args);
-        let admin = Admin::start(&wanted, &status)?;
+        let admin = Admin::start(&wanted, &status).await?;
         let mut agent = Self {
             args,
             config,
@@ -141,6 +142,7 @@ impl Agent {
             wanted,
         };
         agent.export_outcomes();
+        agent.count_answers();
         agent.set_destinations();
         Ok(agent)
     }
@@ -190,6 +192,16 @@ impl Agent {
                     Vec::new()
                 }
             });
+    }
+
+    fn count_answers(&mut self) {
+        let answered = self
+            .datapath
+            .as_mut()
+            .and_then(|datapath| datapath.answered.take());
+        if let Some(answered) = answered {
+            metering::answered(&self.status.metrics, answered, &self.cluster);
+        }
     }
 
     /// Starts to follow the objects.
@@ -308,6 +320,7 @@ impl Agent {
     fn complain(&mut self, error: &anyhow::Error) {
         let complaint = format!("{error:#}");
         if self.complaint.as_ref() != Some(&complaint) {
+            self.status.metrics.coredns().reload_failed();
             tracing::error!("the changed Corefile is not in force: {complaint}");
             self.complaint = Some(complaint);
         }
@@ -317,17 +330,8 @@ impl Agent {
         let own = own_addresses(&config, &self.args)?;
         let wanted = wanted(&config, &self.args);
         if wanted != self.wanted {
-            // One address cannot be held twice, so the old one goes first.
-            std::mem::replace(&mut self.admin, Admin::start(&[], &self.status)?)
-                .stop()
-                .await;
-            match Admin::start(&wanted, &self.status) {
-                Ok(admin) => (self.admin, self.wanted) = (admin, wanted),
-                Err(error) => {
-                    self.admin = Admin::start(&self.wanted, &self.status)?;
-                    return Err(error.into());
-                }
-            }
+            self.admin.set(&wanted).await?;
+            self.wanted = wanted;
         }
         for warning in config
             .warnings

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::corefile::Config;
+use crate::metrics::coredns::CoreDns;
 
 use super::datapath::CorefilePath;
 
@@ -15,12 +16,17 @@ const LOOK: Duration = Duration::from_secs(1);
 pub(super) struct Reload {
     path: CorefilePath,
     said: Option<String>,
+    coredns: CoreDns,
 }
 
 impl Reload {
     /// Looks at `path`; at nothing for the built-in Corefile.
-    pub(super) fn new(path: CorefilePath) -> Self {
-        Self { path, said: None }
+    pub(super) fn new(path: CorefilePath, coredns: CoreDns) -> Self {
+        Self {
+            path,
+            said: None,
+            coredns,
+        }
     }
 
     /// Waits for a Corefile that says something other than `current`. Never, without `reload`.
@@ -50,6 +56,7 @@ impl Reload {
             Err(error) => {
                 let what = error.to_string();
                 if self.said.as_ref() != Some(&what) {
+                    self.coredns.reload_failed();
                     tracing::error!(
                         "the changed Corefile is not in force, the last good one stays: {what}"
                     );
