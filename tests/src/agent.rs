@@ -130,6 +130,23 @@ impl<'a> Agent<'a> {
         }
     }
 
+    /// Its resident memory, KiB.
+    pub fn resident(&self) -> Result<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let words = line.context("no VmRSS")?;
+        Ok(words
+            .split_whitespace()
+            .next()
+            .context("no number")?
+            .parse()?)
+    }
+
+    /// How many descriptors it has open.
+    pub fn descriptors(&self) -> Result<usize> {
+        Ok(fs::read_dir(format!("/proc/{}/fd", self.child.id()))?.count())
+    }
+
     fn pid(&self) -> Result<Pid> {
         Ok(Pid::from_raw(self.child.id().try_into()?))
     }

@@ -13,6 +13,8 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use hickory_proto::op::Message;
+use hickory_proto::rr::RecordType;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -91,6 +93,28 @@ impl Site {
         self.testbed.pods[0].enter(|| ask_tcp(address(Way::Tcp), messages))
     }
 
+    /// Asks for a zone over TCP (QTYPE AXFR) and returns the messages up to the second SOA record.
+    pub fn transfer(&self, query: &[u8]) -> Result<Vec<Message>> {
+        self.testbed.pods[0].enter(|| {
+            let mut stream = TcpStream::connect(address(Way::Tcp))?;
+            stream.set_read_timeout(Some(PATIENCE))?;
+            stream.write_all(&u16::try_from(query.len())?.to_be_bytes())?;
+            stream.write_all(query)?;
+            let mut messages = Vec::new();
+            let mut soa = 0;
+            while soa < 2 {
+                let message = Message::from_vec(&read_message(&mut stream)?)?;
+                let answers = message.answers.iter();
+                soa += answers
+                    .filter(|answer| answer.record_type() == RecordType::SOA)
+                    .count();
+                ensure!(!message.answers.is_empty(), "{message}");
+                messages.push(message);
+            }
+            Ok(messages)
+        })
+    }
+
     /// How often the programs had this outcome.
     pub fn kernel_outcomes(&self, outcome: &str) -> Result<u64> {
         let page = self.testbed.node.enter(|| self.with_kernel.metrics())?;
@@ -165,13 +189,17 @@ fn ask_tcp(address: SocketAddr, messages: &[&[u8]]) -> Result<Vec<Vec<u8>>> {
     }
     let mut responses = Vec::new();
     while responses.len() < expected {
-        let mut length = [0; 2];
-        stream.read_exact(&mut length)?;
-        let mut response = vec![0; u16::from_be_bytes(length).into()];
-        stream.read_exact(&mut response)?;
-        responses.push(response);
+        responses.push(read_message(&mut stream)?);
     }
     Ok(responses)
+}
+
+fn read_message(stream: &mut TcpStream) -> Result<Vec<u8>> {
+    let mut length = [0; 2];
+    stream.read_exact(&mut length)?;
+    let mut message = vec![0; u16::from_be_bytes(length).into()];
+    stream.read_exact(&mut message)?;
+    Ok(message)
 }
 
 /// One `kerndns run`, with the files it was given.

@@ -80,7 +80,7 @@ pub async fn run(
 fn arrival(event: &Event) -> Option<Instant> {
     match event {
         Event::Change(_, arrival) => Some(*arrival),
-        Event::Triggered(..) | Event::Broken(_) | Event::Restored(_) | Event::Ended(_) => None,
+        Event::Triggered(..) | Event::Broken(_) | Event::Restored(_) => None,
     }
 }
 

@@ -14,6 +14,7 @@ use crate::plugin::autopath::Search;
 use crate::plugin::kubernetes::Pods;
 use crate::record::Name;
 use crate::record::reverse::is_reverse;
+use crate::record::zonal;
 
 /// The cuts, longest name first.
 #[derive(Debug, Clone, Default)]
@@ -23,6 +24,8 @@ pub(super) struct Cuts {
     blocks: Vec<Block>,
     /// Below which names a missing one may be the first of a search path, and the flags that say so.
     searched: Vec<(Name, u32)>,
+    /// The zones of each instance's server block that another plugin is asked for first.
+    external: Vec<Vec<Name>>,
 }
 
 /// A zone of a server block.
@@ -41,6 +44,8 @@ struct Cut {
     /// The zone whose SOA denies, and its TTL.
     apex: usize,
     ttl: u32,
+    /// From so many labels above the cut on, a name may be one that a rule makes; 0: never.
+    rule_labels: u32,
     account: u8,
 }
 
@@ -90,6 +95,10 @@ impl Cuts {
             slots: Vec::new(),
             blocks,
             searched,
+            external: instances
+                .iter()
+                .map(|instance| instance.external.clone())
+                .collect(),
         };
         cuts.slots = cuts
             .names(instances)
@@ -117,6 +126,7 @@ impl Cuts {
             names.extend(options.zones.iter().cloned());
             names.extend(options.fallthrough.iter().cloned());
             names.extend(self.searched.iter().map(|(name, _)| name.clone()));
+            names.extend(self.external[instance].iter().cloned());
             if options.pods != Pods::Disabled {
                 let zones = options.zones.iter().filter(|zone| !is_reverse(zone));
                 names.extend(zones.filter_map(|zone| zone.child(b"pod")));
@@ -134,6 +144,7 @@ impl Cuts {
             name,
             flags: flag::USED,
             ttl: 0,
+            rule_labels: 0,
         };
         if let (Some(instance), Some(zone)) = (instance, zone) {
             let options = instance.view.options();
@@ -154,6 +165,11 @@ impl Cuts {
                     cut.flags |= flag::AUTOPATH;
                 }
             }
+            if options.zonal && !is_reverse(zone) && !options.multicluster.contains(zone) {
+                let below = cut.name.labels().count() - zone.labels().count();
+                let below = u32::try_from(below).unwrap_or(u32::MAX);
+                cut.rule_labels = zonal::LABELS.saturating_sub(below).max(1);
+            }
             cut.apex = zone.wire().len();
             // As CoreDNS: a denial is kept for five minutes at most, whatever `ttl` says.
             cut.ttl = options.ttl.min(300);
@@ -161,9 +177,20 @@ impl Cuts {
         cut
     }
 
-    /// The instance of the server block that is asked for `name`.
+    /// The instance of the server block that is asked for `name`, where it is asked first.
     pub(super) fn instance(&self, name: &Name) -> Option<usize> {
-        self.block(name).and_then(|block| block.instance)
+        let asked_first = |instance: &usize| {
+            let mut external = self.external[*instance].iter();
+            !external.any(|zone| name.is_under(zone))
+        };
+        self.block(name)
+            .and_then(|block| block.instance)
+            .filter(asked_first)
+    }
+
+    /// Whether a name that does not exist may be the first of a search path, which the agent walks.
+    pub(super) fn is_searched(&self, name: &Name) -> bool {
+        self.searched.iter().any(|(first, _)| name.is_under(first))
     }
 
     /// What answers for `name` are counted under.
@@ -200,6 +227,7 @@ impl Cuts {
                 flags: cut.flags | state,
                 serial,
                 ttl: cut.ttl,
+                rule_labels: cut.rule_labels,
                 account: cut.account.into(),
                 ..Zone::new(cut.name.wire())
             }

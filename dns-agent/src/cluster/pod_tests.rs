@@ -2,6 +2,8 @@
 
 use super::tests::{Bench, change, config, reset};
 use super::*;
+use crate::k8s::Verb;
+use crate::k8s::needs::Needs;
 use crate::k8s::object::{Object, Pod};
 use dns_ebpf::outcome::Outcome;
 
@@ -16,9 +18,16 @@ fn verified() -> String {
     )
 }
 
+fn needs_of(config: &Config) -> Needs {
+    objects::needs(config, &ObjectKey::new("kube-system", "kube-dns"))
+}
+
 #[test]
 fn a_corefile_needs_the_pods_that_it_asks_for() {
-    let kinds = |text: &str| Vec::from_iter(needed(&config(text)));
+    let kinds = |text: &str| {
+        let kinds = needs_of(&config(text)).kinds();
+        Vec::from_iter(kinds.filter(|kind| !kind.is_held()))
+    };
     assert_eq!(kinds(&corefile("")), []);
     assert_eq!(kinds(&verified()), [Kind::Pod]);
     assert_eq!(kinds(&corefile("autopath @kubernetes")), [Kind::LocalPod]);
@@ -44,7 +53,7 @@ fn it_is_listed_once_the_pods_it_needs_are_and_the_kernel_waits_for_none() {
 }
 
 #[test]
-fn a_list_that_has_ended_is_forgotten() {
+fn pods_that_are_not_needed_go_with_their_source() {
     let mut bench = Bench::new(&verified(), 1000);
     bench.list();
     let address = "10.0.0.1".parse().unwrap();
@@ -56,9 +65,12 @@ fn a_list_that_has_ended_is_forgotten() {
     let key = pod.key().clone();
     bench.take([change(Verb::Apply(pod)), reset(Kind::Pod, &[key])]);
     assert!(bench.cluster.index().pods().has("default", address));
-    bench.take([Event::Ended(Kind::Pod)]);
+    assert!(bench.cluster.has_listed(Kind::Pod));
+    let config = config(&corefile(""));
+    let mut next = Objects::new(needs_of(&config));
+    bench.cluster.adopt(&mut next, &config, &[]);
     assert!(bench.cluster.index().pods().is_empty());
-    assert!(!bench.cluster.has_listed(&[Kind::Pod]));
+    assert!(!bench.cluster.has_listed(Kind::Pod));
 }
 
 #[test]
@@ -78,6 +90,21 @@ fn with_autopath_misses_below_a_namespace_pass_and_hits_are_answered() {
         ("www.example.com.cluster.local", Outcome::NxDomain),
     ] {
         assert_eq!(bench.ask(name), outcome, "{name}");
+    }
+}
+
+#[test]
+fn an_alias_of_a_missing_name_passes_where_there_is_a_search_path_to_walk() {
+    for (line, outcome) in [
+        ("", Outcome::NxDomain),
+        ("autopath @kubernetes", Outcome::Alias),
+    ] {
+        let mut bench = Bench::new(&corefile(line), 1000);
+        let target = "none.default.svc.cluster.local";
+        bench.list();
+        bench.take([super::tests::alias::external("alias", target)]);
+        let asked = bench.ask("alias.default.svc.cluster.local");
+        assert_eq!(asked, outcome, "{line}");
     }
 }
 

@@ -9,8 +9,12 @@ use super::error::{CorefileError, Problem, Report};
 use super::lexer::{Environment, Position};
 use super::parser::{self, Directive, ServerBlock};
 use super::{Config, Server, import, zone};
+use crate::k8s::needs::SELECTORS;
+use crate::k8s::selector::Selector;
+use crate::k8s::target::Target;
 use crate::plugin::{
-    autopath, bind, errors, forward, health, kubernetes, loadbalance, prometheus, ready, reload,
+    any, autopath, bind, chaos, errors, forward, health, k8s_external, kubernetes, loadbalance,
+    nsid, prometheus, ready, reload, transfer,
 };
 use crate::record::Name;
 
@@ -18,17 +22,22 @@ use crate::record::Name;
 const DNS_PORT: u16 = 53;
 
 /// The plugins that act.
-const ACTING: [&str; 10] = [
+const ACTING: &[&str] = &[
+    "any",
     "autopath",
     "bind",
+    "chaos",
     "errors",
     "forward",
     "health",
+    "k8s_external",
     "kubernetes",
     "loadbalance",
+    "nsid",
     "prometheus",
     "ready",
     "reload",
+    "transfer",
 ];
 
 /// The other plugins of the kubeadm and NodeLocal DNSCache Corefiles, with the options they have
@@ -49,10 +58,10 @@ const SILENT: [Known; 2] = [
 ];
 
 /// The rest of CoreDNS 1.15's plugins (`plugin.cfg`): a name of these is no slip of the pen.
-const NOT_BUILT: &str = "acl any auto azure bufsize cancel chaos clouddns debug dns64 \
+const NOT_BUILT: &str = "acl auto azure bufsize cancel clouddns debug dns64 \
     dnssec dnstap dynupdate erratic etcd file geoip grpc grpc_server header hosts https https3 \
-    k8s_external local log metadata minimal multisocket nomad nsid pprof proxyproto quic \
-    rewrite root route53 secondary shed sign siit template timeouts tls trace transfer tsig view \
+    local log metadata minimal multisocket nomad pprof proxyproto quic \
+    rewrite root route53 secondary shed sign siit template timeouts tls trace tsig view \
     whoami";
 
 impl Config {
@@ -116,8 +125,13 @@ pub(super) fn parse_with(
     }
     let mut servers = Vec::new();
     let mut served = Served::default();
+    let mut followed = Followed::default();
     for block in &blocks {
-        servers.extend(build(block, &mut served, &mut report));
+        let built = build(block, &mut served, &mut report);
+        if let (Some(key), Some(server)) = (block.keys.first(), built.first()) {
+            followed.add(server, &key.at, &mut report);
+        }
+        servers.extend(built);
     }
     let (faults, warnings) = report.sorted(file);
     if faults.is_empty() {
@@ -163,8 +177,13 @@ fn plugins(lines: &[Directive], zones: Vec<Name>, report: &mut Report) -> Server
         port: DNS_PORT,
         bind: Vec::new(),
         autopath: None,
+        k8s_external: None,
         kubernetes: None,
+        transfer: Vec::new(),
         forward: Vec::new(),
+        nsid: None,
+        any: false,
+        chaos: None,
         loadbalance: false,
         errors: false,
         health: None,
@@ -175,7 +194,7 @@ fn plugins(lines: &[Directive], zones: Vec<Name>, report: &mut Report) -> Server
     let mut first: HashMap<&str, usize> = HashMap::new();
     for line in lines {
         let name = line.name.text.as_str();
-        let repeatable = matches!(name, "bind" | "forward" | "loadbalance");
+        let repeatable = matches!(name, "bind" | "forward" | "loadbalance" | "transfer");
         if !repeatable
             && ACTING.contains(&name)
             && let Some(line_number) = first.insert(name, line.name.at.line)
@@ -188,14 +207,22 @@ fn plugins(lines: &[Directive], zones: Vec<Name>, report: &mut Report) -> Server
             report.refuse(&line.name.at, problem);
         }
         match name {
+            "any" => {
+                any::setup(line, report);
+                server.any = true;
+            }
             "autopath" => server.autopath = autopath::setup(line, &server.zones, report),
             "bind" => server.bind.extend(bind::setup(line, report)),
+            "chaos" => server.chaos = Some(chaos::setup(line, report)),
             "errors" => {
                 errors::setup(line, report);
                 server.errors = true;
             }
             "forward" => server.forward.extend(forward::setup(line, report)),
             "health" => server.health = Some(health::setup(line, report)),
+            "k8s_external" => {
+                server.k8s_external = Some(k8s_external::setup(line, &server.zones, report));
+            }
             "kubernetes" => {
                 server.kubernetes = Some(kubernetes::setup(line, &server.zones, report));
             }
@@ -203,9 +230,13 @@ fn plugins(lines: &[Directive], zones: Vec<Name>, report: &mut Report) -> Server
                 loadbalance::setup(line, report);
                 server.loadbalance = true;
             }
+            "nsid" => server.nsid = Some(nsid::setup(line, report)),
             "prometheus" => server.prometheus = Some(prometheus::setup(line, report)),
             "ready" => server.ready = Some(ready::setup(line, report)),
             "reload" => server.reload = Some(reload::setup(line, report)),
+            "transfer" => server
+                .transfer
+                .extend(transfer::setup(line, &server.zones, report)),
             _ => without_effect(line, report),
         }
     }
@@ -220,6 +251,10 @@ fn plugins(lines: &[Directive], zones: Vec<Name>, report: &mut Report) -> Server
         let sentence = "\"autopath @kubernetes\" has no effect: there is no \"kubernetes\" in this server block";
         report.warn(&line.name.at, sentence);
     }
+    let external = lines.iter().find(|line| line.name.text == "k8s_external");
+    if let (Some(line), None) = (external, &server.kubernetes) {
+        report.refuse(&line.name.at, Problem::NoKubernetes);
+    }
     server
 }
 
@@ -231,7 +266,7 @@ fn without_effect(line: &Directive, report: &mut Report) {
         return report.warn(&line.name.at, sentence);
     }
     let silent = SILENT.iter().map(|known| known.plugin);
-    let mut known: Vec<&str> = ACTING.into_iter().chain(silent).collect();
+    let mut known: Vec<&str> = ACTING.iter().copied().chain(silent).collect();
     known.sort_unstable();
     let (name, known) = (name.to_owned(), known.join(", "));
     let problem = if NOT_BUILT.split_whitespace().any(|plugin| plugin == name) {
@@ -240,6 +275,45 @@ fn without_effect(line: &Directive, report: &mut Report) {
         Problem::UnknownPlugin { name, known }
     };
     report.refuse(&line.name.at, problem);
+}
+
+/// What of which API server is followed.
+#[derive(Default)]
+struct Followed {
+    target: Option<(Target, Position)>,
+    selectors: Vec<Selector>,
+}
+
+impl Followed {
+    /// Adds a block's, and reports what cannot be followed together.
+    fn add(&mut self, server: &Server, at: &Position, report: &mut Report) {
+        let Some(options) = &server.kubernetes else {
+            return;
+        };
+        for selector in [&options.labels, &options.namespace_labels]
+            .into_iter()
+            .flatten()
+        {
+            if !self.selectors.contains(selector) {
+                self.selectors.push(selector.clone());
+            }
+        }
+        // One more of each kind is that of the blocks without one.
+        if self.selectors.len() >= SELECTORS {
+            report.refuse(at, Problem::ManySelectors(SELECTORS - 1));
+        }
+        if options.target == Target::default() {
+            return;
+        }
+        match &self.target {
+            Some((target, first)) if *target != options.target => {
+                let first = first.clone();
+                report.refuse(at, Problem::OtherApiServer { first });
+            }
+            Some(_) => {}
+            None => self.target = Some((options.target.clone(), at.clone())),
+        }
+    }
 }
 
 /// Who serves what on which port.

@@ -4,6 +4,7 @@
 //! server blocks) -> `config` (blocks to [`Config`], each plugin's lines read by its folder in
 //! `plugin` with the readers in `args`). `check` puts the outcome into words.
 
+mod address;
 mod args;
 mod check;
 mod config;
@@ -18,6 +19,7 @@ mod zone;
 
 use std::time::Duration;
 
+pub use address::server_address;
 pub use args::{Known, LISTEN_ADDRESS, is_listen_address, zones};
 pub use check::check;
 pub use error::{CorefileError, Fault, Problem, Report};
@@ -26,7 +28,7 @@ pub use lexer::{Position, Token};
 pub use parser::Directive;
 pub use zone::{ZoneError, is_reverse, parse as parse_zone};
 
-use crate::plugin::{autopath, forward, kubernetes};
+use crate::plugin::{autopath, chaos, forward, k8s_external, kubernetes, transfer};
 use crate::record::Name;
 
 /// Everything a Corefile says.
@@ -50,10 +52,20 @@ pub struct Server {
     pub bind: Vec<String>,
     /// `autopath`
     pub autopath: Option<autopath::Options>,
+    /// `k8s_external`, only beside `kubernetes`.
+    pub k8s_external: Option<k8s_external::Options>,
     /// `kubernetes`
     pub kubernetes: Option<kubernetes::Options>,
+    /// `transfer`, in the file's order.
+    pub transfer: Vec<transfer::Options>,
     /// `forward`, in the file's order.
     pub forward: Vec<forward::Options>,
+    /// `nsid`: what clients that ask are told of who answers.
+    pub nsid: Option<String>,
+    /// `any`: queries for everything get one record that says nothing.
+    pub any: bool,
+    /// `chaos`
+    pub chaos: Option<chaos::Options>,
     /// `loadbalance`: the order of addresses is shuffled per answer.
     pub loadbalance: bool,
     /// `errors`: failures of queries are logged.

@@ -7,12 +7,16 @@ pub mod address_set;
 pub mod connect;
 pub mod diagnose;
 pub mod document;
+pub mod import;
 pub mod index;
 pub mod manifest;
+pub mod needs;
 pub mod object;
 pub mod pods;
+pub mod selector;
 pub mod slice;
 pub mod strip;
+pub mod target;
 mod trigger;
 pub mod watch;
 
@@ -55,6 +59,4 @@ pub enum Event {
     Broken(Kind),
     /// The source is in touch again (after a `Reset`, or a watch that went on without a gap).
     Restored(Kind),
-    /// The kind is no longer followed: what was said of it is to be forgotten, also that it was listed.
-    Ended(Kind),
 }

@@ -19,7 +19,7 @@ type Namespace = u32;
 type Id = (u64, u64);
 
 /// Pods by address.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Pods {
     /// Each pod's namespace and addresses.
     known: HashMap<Id, (Namespace, Box<[IpAddr]>)>,

@@ -13,21 +13,23 @@ mod told;
 use std::collections::HashSet;
 use std::fmt::Debug;
 use std::pin::pin;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
+use futures::future::OptionFuture;
 use k8s_openapi::api::core::v1::{Namespace, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::api::{ListParams, VersionMatch, WatchEvent, WatchParams};
 use kube::runtime::utils::Backoff;
 use kube::runtime::watcher::DefaultBackoff;
-use kube::{Api, Resource};
+use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 use tracing::{debug, warn};
 
 use super::connect::{Connection, SILENCE};
+use super::import::ServiceImport;
+use super::needs::Needs;
 use super::object::{Kind, Object, ObjectKey};
 use super::strip::Strip;
 use super::strip::pod::{AnyPod, LocalPod};
@@ -45,61 +47,38 @@ const END_OF_LIST: &str = "k8s.io/initial-events-end";
 /// A watch that ends sooner and has brought nothing is not resumed at once.
 const SHORT: Duration = Duration::from_secs(1);
 
-/// What has ended: CoreDNS's selection, so that the API server does not send what is not used.
-const RUNNING: &str = "status.phase!=Succeeded,status.phase!=Failed,status.phase!=Unknown";
-
-/// Which pods are followed: none, unless the Corefile needs them.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct PodLists {
-    /// Those of the cluster ([`Kind::Pod`]).
-    pub cluster: bool,
-    /// Those of this node ([`Kind::LocalPod`]).
-    pub node: Option<Arc<str>>,
-}
-
-/// Follows every kind until nobody listens to `events` any more; pods as `lists` says at the time.
+/// Follows every kind of `needs` until nobody listens to `events` any more.
 ///
-/// A list of pods that is no longer wanted is told as [`Event::Ended`]. Errors are logged for a person, once each, and told as [`Event::Broken`]; the watch goes on with
+/// Errors are logged for a person, once each, and told as [`Event::Broken`]; the watch goes on with
 /// backoff and jitter.
-pub async fn run(
-    connection: Connection,
-    events: mpsc::UnboundedSender<Event>,
-    lists: tokio::sync::watch::Receiver<PodLists>,
-) {
+pub async fn run(connection: Connection, needs: Needs, events: mpsc::UnboundedSender<Event>) {
     let told = Told::new(connection.identity.clone());
-    let client = &connection.client;
-    let (told, send) = (&told, &events);
-    let of_cluster = while_wanted(
-        Kind::Pod,
-        told,
-        send,
-        lists.clone(),
-        |lists| lists.cluster.then_some(()),
-        |()| async {
-            let follower = Follower::<AnyPod>::new(Kind::Pod, Api::all(client.clone()), told, send);
-            follower.selecting(RUNNING.into()).run().await;
-        },
-    );
-    let of_node = while_wanted(
-        Kind::LocalPod,
-        told,
-        send,
-        lists,
-        |lists| lists.node.clone(),
-        |node| async move {
-            let follower =
-                Follower::<LocalPod>::new(Kind::LocalPod, Api::all(client.clone()), told, send);
-            let fields = format!("spec.nodeName={node},{RUNNING}");
-            follower.selecting(fields).run().await;
-        },
-    );
-    let followers = futures::future::join5(
-        Follower::<Namespace>::new(Kind::Namespace, Api::all(client.clone()), told, send).run(),
-        Follower::<Service>::new(Kind::Service, Api::all(client.clone()), told, send).run(),
-        Follower::<EndpointSlice>::new(Kind::EndpointSlice, Api::all(client.clone()), told, send)
-            .run(),
-        of_cluster,
-        of_node,
+    let shared = Shared {
+        client: &connection.client,
+        needs: &needs,
+        told: &told,
+        events: &events,
+    };
+    let imports = needs
+        .imports
+        .then(|| Follower::<ServiceImport>::new(Kind::ServiceImport, shared).run());
+    let pods = needs
+        .pods
+        .then(|| Follower::<AnyPod>::new(Kind::Pod, shared).run());
+    let local_pods = needs
+        .local_pods
+        .then(|| Follower::<LocalPod>::new(Kind::LocalPod, shared).run());
+    let followers = futures::future::join(
+        futures::future::join3(
+            Follower::<Namespace>::new(Kind::Namespace, shared).run(),
+            Follower::<Service>::new(Kind::Service, shared).run(),
+            Follower::<EndpointSlice>::new(Kind::EndpointSlice, shared).run(),
+        ),
+        futures::future::join3(
+            OptionFuture::from(imports),
+            OptionFuture::from(pods),
+            OptionFuture::from(local_pods),
+        ),
     );
     tokio::select! {
         _ = followers => {}
@@ -107,53 +86,22 @@ pub async fn run(
     }
 }
 
-/// Follows `kind` with `follow` for as long as `wanted` gives the same thing to follow.
-async fn while_wanted<W: PartialEq + Clone, F: Future<Output = ()>>(
-    kind: Kind,
-    told: &Told,
-    events: &mpsc::UnboundedSender<Event>,
-    mut lists: tokio::sync::watch::Receiver<PodLists>,
-    wanted: impl Fn(&PodLists) -> Option<W>,
-    follow: impl Fn(W) -> F,
-) {
-    loop {
-        // An error is the end of who decides: what is followed then goes on.
-        let Ok(Some(now)) = lists
-            .wait_for(|lists| wanted(lists).is_some())
-            .await
-            .map(|lists| wanted(&lists))
-        else {
-            return std::future::pending().await;
-        };
-        let mut changes = lists.clone();
-        let changed = async {
-            if changes
-                .wait_for(|lists| wanted(lists).as_ref() != Some(&now))
-                .await
-                .is_err()
-            {
-                std::future::pending::<()>().await;
-            }
-        };
-        tokio::select! {
-            () = follow(now.clone()) => return,
-            () = changed => {}
-        }
-        told.forget(kind);
-        if events.send(Event::Ended(kind)).is_err() {
-            return;
-        }
-    }
+/// What the watches of all kinds have in common.
+#[derive(Clone, Copy)]
+struct Shared<'a> {
+    client: &'a Client,
+    needs: &'a Needs,
+    told: &'a Told,
+    events: &'a mpsc::UnboundedSender<Event>,
 }
 
 /// The watch of one kind.
 struct Follower<'a, K> {
     kind: Kind,
     api: Api<K>,
+    needs: &'a Needs,
     told: &'a Told,
     events: &'a mpsc::UnboundedSender<Event>,
-    /// The field selector; empty: all.
-    fields: String,
     /// Where to resume; `None`: with a list.
     version: Option<String>,
     /// A list must be at least this new, so that a lagging API server of several does not take us
@@ -188,31 +136,21 @@ impl From<mpsc::error::SendError<Event>> for End {
 
 impl<'a, K> Follower<'a, K>
 where
-    K: Resource + Strip + Clone + DeserializeOwned + Debug + Send + 'static,
+    K: Resource<DynamicType = ()> + Strip + Clone + DeserializeOwned + Debug + Send + 'static,
 {
-    fn new(
-        kind: Kind,
-        api: Api<K>,
-        told: &'a Told,
-        events: &'a mpsc::UnboundedSender<Event>,
-    ) -> Self {
+    fn new(kind: Kind, shared: Shared<'a>) -> Self {
         Self {
             kind,
-            api,
-            told,
-            events,
-            fields: String::new(),
+            api: Api::all(shared.client.clone()),
+            needs: shared.needs,
+            told: shared.told,
+            events: shared.events,
             version: None,
             newest: "0".into(),
             streaming: true,
             broken: false,
             backoff: DefaultBackoff::default(),
         }
-    }
-
-    /// Only objects of this field selector.
-    fn selecting(self, fields: String) -> Self {
-        Self { fields, ..self }
     }
 
     async fn run(mut self) {
@@ -241,7 +179,9 @@ where
             self.list().await?;
         }
         let seconds = rand::random_range(WATCH_SECONDS);
-        let params = WatchParams::default().timeout(seconds).fields(&self.fields);
+        let mut params = WatchParams::default().timeout(seconds);
+        params.label_selector = self.filter();
+        params.field_selector = self.needs.fields(self.kind);
         let (params, version) = match &self.version {
             Some(version) => (params, version.clone()),
             None => (params.initial_events(), self.newest.clone()),
@@ -296,8 +236,10 @@ where
     /// Lists in one piece: only a list without a limit is served from the API server's watch cache,
     /// and pages would each be a read from etcd by every node of the cluster.
     async fn list(&mut self) -> Result<(), End> {
-        let params = ListParams::default().at(&self.newest).fields(&self.fields);
-        let params = params.matching(VersionMatch::NotOlderThan);
+        let params = ListParams::default().at(&self.newest);
+        let mut params = params.matching(VersionMatch::NotOlderThan);
+        params.label_selector = self.filter();
+        params.field_selector = self.needs.fields(self.kind);
         let list = self.api.list(&params).await?;
         let mut keys = HashSet::new();
         for whole in &list.items {
@@ -310,9 +252,13 @@ where
         Ok(self.in_touch()?)
     }
 
+    fn filter(&self) -> Option<String> {
+        self.needs.filter(self.kind).map(ToString::to_string)
+    }
+
     fn apply(&self, whole: &K, listed: Option<&mut HashSet<ObjectKey>>) -> Result<(), End> {
         let key = key(whole);
-        let object: Option<Object> = match whole.strip() {
+        let object: Option<Object> = match whole.wanted(self.needs) {
             Ok(object) => object,
             Err(error) => {
                 // What was good of it before stays in force, also through a list.
@@ -365,6 +311,13 @@ where
                 }
                 // Too large resource version: etcd is not what it was, restored from a backup.
                 504 if self.version.is_none() => self.newest = "0".into(),
+                // The kind is not installed, so there is none of it: a list, and an empty one.
+                404 if self.kind == Kind::ServiceImport => {
+                    self.told.broken(self.kind, error);
+                    self.version = None;
+                    let none = Verb::Reset(self.kind, HashSet::new());
+                    return self.events.send(Event::Change(none, Instant::now()));
+                }
                 _ => {}
             }
         }

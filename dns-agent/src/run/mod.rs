@@ -4,8 +4,9 @@
 //! gone, `lameduck`, sockets closed, queries under way ended.
 
 mod datapath;
+mod descriptors;
+mod follow;
 mod metering;
-mod pods;
 mod reload;
 mod serving;
 
@@ -14,24 +15,24 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 use parking_lot::RwLock;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
-use crate::cli::{KernelLog, KernelMode, RunArgs, Source};
-use crate::cluster::control::{self, Progress};
-use crate::cluster::{Cluster, needed};
+use crate::cli::{KernelLog, KernelMode, RunArgs};
+use crate::cluster::Cluster;
+use crate::cluster::control::Progress;
+use crate::cluster::objects::Objects;
 use crate::corefile::Config;
-use crate::k8s::connect::Connection;
-use crate::k8s::watch::{self as k8s_watch, PodLists};
-use crate::k8s::{Event, manifest};
 use crate::kernel::attach::Attacher;
 use crate::kernel::object::Constants;
 use crate::map::held::Held;
+use crate::plugin::transfer::notify::Notifier;
 use crate::serve::admin::{Admin, Endpoint, Status, Wanted};
 use datapath::Datapath;
+use follow::{Audience, Demand, Following, Listed, Successor};
 use metering::Meters;
 use serving::Serving;
 
@@ -42,6 +43,10 @@ const DRAIN: Duration = Duration::from_secs(5);
 
 /// Runs until SIGTERM or SIGINT.
 pub fn run(args: RunArgs) -> Result<()> {
+    match descriptors::raise_limit() {
+        Ok(limit) => tracing::debug!("up to {limit} descriptors"),
+        Err(error) => tracing::warn!("the limit of descriptors stays as it is: {error}"),
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build();
@@ -53,14 +58,12 @@ pub fn run(args: RunArgs) -> Result<()> {
 struct Agent {
     args: RunArgs,
     config: Config,
-    /// A changed Corefile that waits for a list of pods.
-    pending: Option<Config>,
     /// What was last said against a changed Corefile.
     complaint: Option<String>,
-    lists: watch::Sender<PodLists>,
     cluster: Arc<RwLock<Cluster>>,
     datapath: Option<Datapath>,
     serving: Serving,
+    notifier: Notifier,
     status: Status,
     admin: Admin,
     wanted: Vec<Wanted>,
@@ -73,38 +76,40 @@ impl Agent {
         let mut interrupt = signal(SignalKind::interrupt())?;
 
         let mut agent = Self::start(args).await?;
-        let (events, inbox) = mpsc::unbounded_channel();
         let (progress, mut seen) = watch::channel(Progress::default());
-        let meters = Meters::register(&agent.status.metrics, &agent.cluster);
-        let control = tokio::spawn(control::run(
-            Arc::clone(&agent.cluster),
-            inbox,
+        let audience = Audience {
+            cluster: Arc::clone(&agent.cluster),
             progress,
-            move |measured| meters.take(measured),
-        ));
-        let mut source = agent.source(events).await?;
+            meters: Meters::register(&agent.status.metrics, &agent.cluster),
+        };
+        let demand = Demand::of(&agent.config, &agent.args)?;
+        let mut following = Following::start(demand, &agent.args, &audience).await?;
+        let mut successor: Option<Successor> = None;
         let (detach, attached) = agent.attach()?;
         let coredns = agent.status.metrics.coredns().clone();
         let mut reload = reload::Reload::new(agent.args.corefile.clone(), coredns);
 
         let result = loop {
+            let newest = successor.as_ref().map(|successor| &successor.config);
+            let newest = newest.unwrap_or(&agent.config).clone();
             tokio::select! {
                 _ = terminate.recv() => break Ok(()),
                 _ = interrupt.recv() => break Ok(()),
                 Ok(()) = seen.changed() => {
                     let listed = seen.borrow_and_update().is_listed;
-                    agent.after_change(listed).await;
+                    agent.after_change(listed);
                 }
-                config = reload.next(agent.pending.as_ref().unwrap_or(&agent.config)) => agent.reload(config).await,
-                ended = &mut source => {
-                    break ended.context("the source of objects failed").and_then(|result| result);
+                config = reload.next(&newest) => {
+                    successor = agent.reload(config, &following.demand).await;
                 }
+                listed = Successor::listed(&mut successor) => {
+                    agent.succeed(listed, &mut following, &audience).await;
+                }
+                ended = following.ended() => break ended,
             }
         };
         tracing::info!("stopping");
         agent.stop(detach, attached).await;
-        source.abort();
-        control.abort();
         result
     }
 
@@ -114,7 +119,6 @@ impl Agent {
         for warning in &config.warnings {
             tracing::warn!("{warning}");
         }
-        let (lists, _) = watch::channel(pods::lists(&needed(&config), &args)?);
         let (datapath, held) = Self::load(&args)?;
         let cluster = Cluster::new(held, args.service.clone());
         let cluster = Arc::new(RwLock::new(cluster));
@@ -122,21 +126,22 @@ impl Agent {
         status.ready.set(LISTED, false);
         let mut serving = Serving::new(status.metrics.responses());
         let own = own_addresses(&config, &args)?;
-        let instances = cluster.write().configure(&config, &own).to_vec();
+        let mut objects = Demand::of(&config, &args)?.objects();
+        let instances = cluster.write().adopt(&mut objects, &config, &own).to_vec();
         serving
             .set(&config, &args.listen, &instances, &cluster)
             .await?;
+        let notifier = Notifier::start(&config, &cluster);
         let wanted = wanted(&config, &args);
         let admin = Admin::start(&wanted, &status).await?;
         let mut agent = Self {
             args,
             config,
-            pending: None,
             complaint: None,
-            lists,
             cluster,
             datapath,
             serving,
+            notifier,
             status,
             admin,
             wanted,
@@ -204,25 +209,6 @@ impl Agent {
         }
     }
 
-    /// Starts to follow the objects.
-    async fn source(&self, events: mpsc::UnboundedSender<Event>) -> Result<JoinHandle<Result<()>>> {
-        Ok(match &self.args.source {
-            Source::Path(path) => {
-                let (path, node) = (path.clone(), self.args.node_name());
-                tokio::spawn(async move { Ok(manifest::run(path, node, events).await?) })
-            }
-            Source::Kubernetes => {
-                let connection = Connection::open(self.args.kubeconfig.as_deref()).await?;
-                tracing::info!("following the API server {}", connection.identity().server);
-                let lists = self.lists.subscribe();
-                tokio::spawn(async move {
-                    Box::pin(k8s_watch::run(connection, events, lists)).await;
-                    Ok(())
-                })
-            }
-        })
-    }
-
     /// Starts to attach the programs; sending on the first value, or dropping it, detaches them.
     fn attach(&mut self) -> Result<(oneshot::Sender<()>, Option<JoinHandle<()>>)> {
         let (detach, detached) = oneshot::channel();
@@ -244,7 +230,7 @@ impl Agent {
         Ok((detach, Some(task)))
     }
 
-    async fn after_change(&mut self, is_listed: bool) {
+    fn after_change(&mut self, is_listed: bool) {
         if is_listed && self.status.ready.missing().contains(&LISTED) {
             let cluster = self.cluster.read();
             tracing::info!(
@@ -255,10 +241,6 @@ impl Agent {
         }
         self.set_destinations();
         self.status.ready.set(LISTED, is_listed);
-        let is_awaited = |config: &mut Config| self.cluster.read().has_listed(&needed(config));
-        if let Some(config) = self.pending.take_if(is_awaited) {
-            self.put_in_force(config).await;
-        }
     }
 
     fn set_destinations(&mut self) {
@@ -278,46 +260,31 @@ impl Agent {
         }
     }
 
-    /// Puts another Corefile in force, or says why not and keeps the one there is. One that needs a list of pods which
-    /// is not there waits for it: until then the one there is loses no answer.
-    async fn reload(&mut self, config: Config) {
-        self.pending = None;
-        let awaits = needed(&config);
-        if self.cluster.read().has_listed(&awaits) {
-            return self.put_in_force(config).await;
-        }
-        let both = &awaits | &needed(&self.config);
-        match pods::lists(&both, &self.args) {
-            Ok(lists) => {
-                self.lists.send_replace(lists);
-                tracing::info!("the changed Corefile will be in force once the pods are listed");
-                self.pending = Some(config);
+    /// Puts another Corefile in force, or says why not and keeps the one there is. One that needs other objects than
+    /// `followed` waits for them.
+    async fn reload(&mut self, config: Config, followed: &Demand) -> Option<Successor> {
+        let result = match Demand::of(&config, &self.args) {
+            Ok(demand) if demand == *followed => {
+                self.put_in_force(config, None).await.map(|()| None)
             }
-            Err(error) => self.complain(&error),
-        }
-    }
-
-    async fn put_in_force(&mut self, config: Config) {
-        // As before: the change was taken back while it waited.
-        let result = if config == self.config {
-            Ok(())
-        } else {
-            self.try_reload(config).await
+            Ok(demand) => Successor::start(config, demand, &self.args).await.map(Some),
+            Err(error) => Err(error),
         };
         match result {
-            Ok(()) => {
-                tracing::info!("the changed Corefile is in force");
-                self.complaint = None;
+            Ok(None) => tracing::info!("the changed Corefile is in force"),
+            Ok(waiting) => {
+                tracing::info!(
+                    "the changed Corefile needs other objects: it will be in force once they are listed"
+                );
+                return waiting;
             }
-            Err(error) => self.complain(&error),
+            Err(error) => self.reload_failed(&error),
         }
-        if let Ok(lists) = pods::lists(&needed(&self.config), &self.args) {
-            self.lists.send_replace(lists);
-        }
+        None
     }
 
     /// Says once why a changed Corefile is not in force; it is tried again every second.
-    fn complain(&mut self, error: &anyhow::Error) {
+    fn reload_failed(&mut self, error: &anyhow::Error) {
         let complaint = format!("{error:#}");
         if self.complaint.as_ref() != Some(&complaint) {
             self.status.metrics.coredns().reload_failed();
@@ -326,7 +293,37 @@ impl Agent {
         }
     }
 
-    async fn try_reload(&mut self, config: Config) -> Result<()> {
+    /// Puts a Corefile in force with the objects that it waited for.
+    async fn succeed(
+        &mut self,
+        listed: Option<Listed>,
+        following: &mut Following,
+        audience: &Audience,
+    ) {
+        let Some(mut listed) = listed else {
+            return self.reload_failed(&anyhow!("the source of its objects ended"));
+        };
+        // From here on nobody writes but us.
+        following.stop().await;
+        match self.put_in_force(listed.config, Some(listed.objects)).await {
+            Ok(()) => {
+                listed.following.take_in(listed.inbox, audience);
+                *following = listed.following;
+                tracing::info!("the changed Corefile is in force");
+            }
+            Err(error) => {
+                self.reload_failed(&error);
+                let demand = following.demand.clone();
+                match Following::start(demand, &self.args, audience).await {
+                    Ok(same) => *following = same,
+                    Err(error) => tracing::error!("{error:#}; the last objects stay in force"),
+                }
+            }
+        }
+    }
+
+    /// Fails before anything is changed for good.
+    async fn put_in_force(&mut self, config: Config, objects: Option<Objects>) -> Result<()> {
         let own = own_addresses(&config, &self.args)?;
         let wanted = wanted(&config, &self.args);
         if wanted != self.wanted {
@@ -340,16 +337,26 @@ impl Agent {
         {
             tracing::warn!("{warning}");
         }
-        let instances = self.cluster.write().configure(&config, &own).to_vec();
+        let mut objects = objects;
+        let mut exchange = |config: &Config| {
+            let mut cluster = self.cluster.write();
+            match &mut objects {
+                Some(objects) => cluster.adopt(objects, config, &own).to_vec(),
+                None => cluster.configure(config, &own).to_vec(),
+            }
+        };
+        let instances = exchange(&config);
         let set = self
             .serving
             .set(&config, &self.args.listen, &instances, &self.cluster)
             .await;
         if let Err(error) = set {
-            self.cluster.write().configure(&self.config, &own);
+            exchange(&self.config);
             return Err(error);
         }
+        self.notifier = Notifier::start(&config, &self.cluster);
         self.config = config;
+        self.complaint = None;
         self.set_destinations();
         Ok(())
     }

@@ -15,6 +15,8 @@ const LOOK: Duration = Duration::from_secs(1);
 /// The file, and what was last said of it.
 pub(super) struct Reload {
     path: CorefilePath,
+    /// Ticks on while nobody waits for it: other events come more often than the file is looked at.
+    clock: tokio::time::Interval,
     said: Option<String>,
     coredns: CoreDns,
 }
@@ -24,6 +26,7 @@ impl Reload {
     pub(super) fn new(path: CorefilePath, coredns: CoreDns) -> Self {
         Self {
             path,
+            clock: tokio::time::interval(LOOK),
             said: None,
             coredns,
         }
@@ -38,7 +41,7 @@ impl Reload {
             return std::future::pending().await;
         }
         loop {
-            tokio::time::sleep(LOOK).await;
+            self.clock.tick().await;
             if let Some(config) = self.look(&path, current) {
                 return config;
             }

@@ -15,10 +15,15 @@ use crate::cluster::instance::Instance;
 use crate::corefile::{Config, Server};
 use crate::metrics::Responses;
 use crate::metrics::coredns::CoreDns;
+use crate::plugin::any::Any;
 use crate::plugin::autopath::{Autopath, Search, SearchPath};
+use crate::plugin::chaos::Chaos;
 use crate::plugin::errors::Errors;
 use crate::plugin::forward::Forward;
+use crate::plugin::k8s_external::External;
 use crate::plugin::kubernetes::{Kubernetes, PodSearch};
+use crate::plugin::nsid::Nsid;
+use crate::plugin::transfer::Transfer;
 use crate::serve::chain::{Chain, Current, Handler, Servers};
 use crate::serve::listener::{Listener, Serving as Socket};
 
@@ -224,27 +229,33 @@ fn servers(
     let held_port = instances.first().map(|instance| instance.port);
     let mut chains = Vec::new();
     for (number, server) in blocks {
+        // In CoreDNS's order (`plugin.cfg`), whatever the order of the lines.
         let mut handlers: Vec<Arc<dyn Handler>> = Vec::new();
+        if let Some(data) = &server.nsid {
+            handlers.push(Arc::new(Nsid::new(data)));
+        }
         if server.errors {
             handlers.push(Arc::new(Errors::default()));
         }
-        let instance = instances.iter().find(|instance| instance.server == *number);
-        let autopath = server.autopath.as_ref().and_then(|options| {
-            let kubernetes = match (&options.search, instance) {
-                (Search::Kubernetes { own }, Some(instance)) => {
-                    let (cluster, instance) = (Arc::clone(cluster), Arc::clone(instance));
-                    let pods = PodSearch::new(cluster, instance, own.clone());
-                    Some(Arc::new(pods) as Arc<dyn SearchPath>)
-                }
-                _ => None,
-            };
-            Autopath::new(options, kubernetes)
-        });
-        if let Some(autopath) = autopath {
-            handlers.push(Arc::new(autopath));
+        if server.any {
+            handlers.push(Arc::new(Any));
         }
+        if let Some(options) = &server.chaos {
+            handlers.push(Arc::new(Chaos::new(options.clone())));
+        }
+        let instance = instances.iter().find(|instance| instance.server == *number);
+        handlers.extend(autopath(server, instance, cluster));
         if let Some(instance) = instance {
+            if !server.transfer.is_empty() {
+                let (lines, cluster) = (server.transfer.clone(), Arc::clone(cluster));
+                let instance = Arc::clone(instance);
+                handlers.push(Arc::new(Transfer::new(lines, cluster, instance)));
+            }
             let is_held = Some(instance.port) == held_port;
+            if let Some(options) = &server.k8s_external {
+                let (cluster, instance) = (Arc::clone(cluster), Arc::clone(instance));
+                handlers.push(Arc::new(External::new(cluster, instance, options.clone())));
+            }
             let cluster = Arc::clone(cluster);
             handlers.push(Arc::new(Kubernetes::new(
                 cluster,
@@ -259,4 +270,22 @@ fn servers(
         chains.push((server.zones.clone(), chain));
     }
     Ok(Servers::new(chains))
+}
+
+/// The `autopath` of a server block; `None` also for `@kubernetes` without `kubernetes`, which was warned of.
+fn autopath(
+    server: &Server,
+    instance: Option<&Arc<Instance>>,
+    cluster: &Arc<RwLock<Cluster>>,
+) -> Option<Arc<dyn Handler>> {
+    let options = server.autopath.as_ref()?;
+    let kubernetes = match (&options.search, instance) {
+        (Search::Kubernetes { own }, Some(instance)) => {
+            let (cluster, instance) = (Arc::clone(cluster), Arc::clone(instance));
+            let pods = PodSearch::new(cluster, instance, own.clone());
+            Some(Arc::new(pods) as Arc<dyn SearchPath>)
+        }
+        _ => None,
+    };
+    Some(Arc::new(Autopath::new(options, kubernetes)?))
 }

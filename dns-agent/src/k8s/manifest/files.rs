@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use tracing::{info, warn};
 
 use super::Objects;
 use crate::k8s::document;
+use crate::k8s::needs::Needs;
 use crate::k8s::object::Object;
 
 /// So many mistakes of one file are logged, the rest is counted.
@@ -17,8 +17,7 @@ const MISTAKES_TOLD: usize = 5;
 /// A file or a directory, and what was read of it.
 pub(super) struct Files {
     path: PathBuf,
-    /// Whose pods are clients of ours; `None`: all.
-    node: Option<Arc<str>>,
+    needs: Needs,
     /// Sorted by name: of two files with the same object, the last one has it.
     known: BTreeMap<PathBuf, File>,
     /// What was last said about the path as a whole.
@@ -36,10 +35,10 @@ struct File {
 
 impl Files {
     /// Nothing is read yet; the error is that of a path which is not there or not readable.
-    pub(super) fn open(path: &Path, node: Option<Arc<str>>) -> io::Result<Self> {
+    pub(super) fn open(path: &Path, needs: Needs) -> io::Result<Self> {
         let files = Self {
             path: path.to_owned(),
-            node,
+            needs,
             known: BTreeMap::new(),
             complaint: None,
         };
@@ -70,7 +69,8 @@ impl Files {
                     stays
                 });
                 for path in paths {
-                    self.known.entry(path.clone()).or_default().read(&path);
+                    let file = self.known.entry(path.clone()).or_default();
+                    file.read(&path, &self.needs);
                 }
                 if self.known.is_empty() {
                     self.complain("no *.yaml, *.yml or *.json in this directory".into());
@@ -79,12 +79,7 @@ impl Files {
             Err(error) => self.complain(format!("{error}; its last good objects stay in force")),
         }
         let objects = self.known.values().flat_map(|file| &file.objects);
-        let elsewhere = |object: &&Object| match (object, &self.node) {
-            (Object::LocalPod(pod), Some(node)) => pod.node.as_ref() != Some(node),
-            _ => false,
-        };
         objects
-            .filter(|object| !elsewhere(object))
             .map(|object| ((object.kind(), object.key().clone()), object.clone()))
             .collect()
     }
@@ -117,7 +112,7 @@ impl Files {
 }
 
 impl File {
-    fn read(&mut self, path: &Path) {
+    fn read(&mut self, path: &Path, needs: &Needs) {
         let text = match std::fs::read(path).map(String::from_utf8) {
             Ok(Ok(text)) => text,
             Ok(Err(_)) => return self.complain(path, "not UTF-8"),
@@ -131,7 +126,7 @@ impl File {
         if text == self.text {
             return;
         }
-        let reading = document::read(&text);
+        let reading = document::read(&text, needs);
         let before = std::mem::replace(&mut self.objects, reading.objects);
         self.text = text;
         for mistake in reading.mistakes.iter().take(MISTAKES_TOLD) {

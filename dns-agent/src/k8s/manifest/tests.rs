@@ -40,13 +40,12 @@ struct Source(mpsc::UnboundedReceiver<Event>);
 
 impl Source {
     fn start(path: &Path) -> Self {
-        Self::start_on(path, None)
+        Self::start_with(path, Needs::default())
     }
 
-    fn start_on(path: &Path, node: Option<&str>) -> Self {
+    fn start_with(path: &Path, needs: Needs) -> Self {
         let (events, receiver) = mpsc::unbounded_channel();
-        let node = node.map(Into::into);
-        tokio::spawn(run(path.to_owned(), node, events));
+        tokio::spawn(run(path.to_owned(), needs, events));
         Self(receiver)
     }
 
@@ -74,9 +73,8 @@ impl Source {
     async fn expect_list(&mut self, words: &[&str]) {
         self.expect(words).await;
         let namespaces = format!("{} namespaces", words.len());
-        let others = ["0 services", "0 endpointslices", "0 pods", "0 pods"];
-        self.expect(&[&namespaces]).await;
-        self.expect(&others).await;
+        self.expect(&[&namespaces, "0 services", "0 endpointslices"])
+            .await;
     }
 }
 
@@ -173,7 +171,7 @@ async fn a_directory_that_is_exchanged_is_followed() {
 #[tokio::test]
 async fn a_path_that_is_not_there_is_an_error_that_names_it() {
     let (events, _receiver) = mpsc::unbounded_channel();
-    let error = run("/nowhere/at/all.yaml".into(), None, events)
+    let error = run("/nowhere/at/all.yaml".into(), Needs::default(), events)
         .await
         .unwrap_err();
     let message = error.to_string();
@@ -187,7 +185,7 @@ async fn a_path_that_is_not_there_is_an_error_that_names_it() {
 async fn the_source_ends_when_nobody_listens() {
     let directory = Directory::new();
     let (events, receiver) = mpsc::unbounded_channel();
-    let source = tokio::spawn(run(directory.0.clone(), None, events));
+    let source = tokio::spawn(run(directory.0.clone(), Needs::default(), events));
     drop(receiver);
     let ended = time::timeout(Duration::from_secs(20), source).await;
     ended.unwrap().unwrap().unwrap();
@@ -208,7 +206,13 @@ async fn a_pod_is_a_client_on_the_node_that_is_named() {
         (None, &["+a/p", "+a/q", "+a/p", "+a/q"]),
     ];
     for (node, told) in rows {
-        let mut source = Source::start_on(&directory.0, node);
+        let needs = Needs {
+            pods: true,
+            local_pods: true,
+            node: node.map(Into::into),
+            ..Needs::default()
+        };
+        let mut source = Source::start_with(&directory.0, needs);
         source.expect(told).await;
         let empty = ["0 namespaces", "0 services", "0 endpointslices", "2 pods"];
         source.expect(&empty).await;

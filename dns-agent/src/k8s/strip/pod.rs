@@ -8,6 +8,7 @@ use k8s_openapi::{Metadata, NamespaceResourceScope, Resource};
 use serde::{Deserialize, Deserializer};
 
 use super::{Strip, StripError, address, label, name};
+use crate::k8s::needs::Needs;
 use crate::k8s::object::{Object, ObjectKey, Pod};
 
 /// Any pod of the cluster.
@@ -102,7 +103,7 @@ impl<const LOCAL: bool> Metadata for WirePod<LOCAL> {
 impl<const LOCAL: bool> Strip for WirePod<LOCAL> {
     /// Nothing for a pod that has ended or has no address yet. A pod on the node's own network has the node's address,
     /// which tells nothing about who asks: it is never a client.
-    fn strip(&self) -> Result<Option<Object>, StripError> {
+    fn strip(&self, _: &Needs) -> Result<Option<Object>, StripError> {
         let Self(pod) = self;
         let has_ended = matches!(
             pod.status.phase.as_deref(),
@@ -162,7 +163,8 @@ mod tests {
 
     fn addresses<const LOCAL: bool>(value: Value) -> Option<Vec<String>> {
         let pod: WirePod<LOCAL> = serde_json::from_value(value).unwrap();
-        let (Object::Pod(pod) | Object::LocalPod(pod)) = pod.strip().unwrap()? else {
+        let (Object::Pod(pod) | Object::LocalPod(pod)) = pod.strip(&Needs::default()).unwrap()?
+        else {
             panic!("a pod is none")
         };
         Some(pod.addresses.iter().map(ToString::to_string).collect())
@@ -181,7 +183,10 @@ mod tests {
             node: Some("node-1".into()),
             addresses: vec!["10.0.0.1".parse().unwrap(), "fd00::7".parse().unwrap()],
         };
-        assert_eq!(whole.strip(), Ok(Some(Object::Pod(expected))));
+        assert_eq!(
+            whole.strip(&Needs::default()),
+            Ok(Some(Object::Pod(expected)))
+        );
     }
 
     #[test]
@@ -219,7 +224,7 @@ mod tests {
     fn an_address_that_is_none_is_refused_by_its_path() {
         let status = json!({"podIPs": [{"ip": "10.0.0.1"}, {"ip": "x"}]});
         let whole: AnyPod = serde_json::from_value(pod(&json!({}), &status)).unwrap();
-        let error = whole.strip().unwrap_err().to_string();
+        let error = whole.strip(&Needs::default()).unwrap_err().to_string();
         assert_eq!(
             error,
             "status.podIPs[1].ip is \"x\", which is not an IP address"

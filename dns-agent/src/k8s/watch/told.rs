@@ -41,11 +41,6 @@ impl Told {
         }
     }
 
-    /// The kind is no longer followed; nobody waits for it to come back.
-    pub(super) fn forget(&self, kind: Kind) {
-        self.said.lock().remove(&kind);
-    }
-
     fn news(&self, kind: Kind, message: String) -> Option<String> {
         let mut said = self.said.lock();
         let known = said.values().any(|other| *other == message);

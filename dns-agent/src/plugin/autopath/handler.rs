@@ -76,6 +76,10 @@ impl Autopath {
 
 #[async_trait]
 impl Handler for Autopath {
+    fn name(&self) -> &'static str {
+        "autopath"
+    }
+
     async fn handle(&self, query: &Query, next: Next<'_>) -> Response {
         let first = next.handle(query).await;
         if first.rcode() != NXDOMAIN {
