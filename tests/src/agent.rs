@@ -188,9 +188,12 @@ pub fn binary() -> &'static PathBuf {
             built.is_ok_and(|status| status.success()),
             "kerndns does not build"
         );
-        // The test is TARGET/debug/deps/NAME-HASH.
-        let test = env::current_exe().expect("/proc is mounted");
-        let directory = test.ancestors().nth(2).expect("cargo put it there");
+        // A test is TARGET/debug/deps/NAME-HASH, a program TARGET/debug/NAME.
+        let this = env::current_exe().expect("/proc is mounted");
+        let mut directory = this.parent().expect("cargo put it there");
+        if directory.ends_with("deps") {
+            directory = directory.parent().expect("deps is in one");
+        }
         directory.join("kerndns")
     })
 }

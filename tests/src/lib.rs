@@ -12,6 +12,7 @@ pub mod frame;
 pub mod kerndns;
 pub mod loaded;
 pub mod netns;
+pub mod process;
 pub mod programs;
 pub mod query;
 pub mod responder;

@@ -1,8 +1,11 @@
-//! The project's verbs, run as `cargo xtask VERB`: `setup`, `test` and `demo`.
+//! The project's verbs, run as `cargo xtask VERB`: `setup`, `test`, `fuzz`, `parity` and `demo`.
 
 mod command;
+mod coredns;
 mod demo;
+mod fuzz;
 mod kube_assets;
+mod parity;
 mod setup;
 mod test;
 #[cfg(test)]
@@ -25,8 +28,12 @@ struct Arguments {
 enum Verb {
     /// Install what this machine lacks for building and testing
     Setup,
-    /// Formatting, lints, unit tests and the privileged tests
+    /// Formatting, lints, unit tests, fuzzing and the privileged tests
     Test,
+    /// The fuzz targets, each for some minutes
+    Fuzz(fuzz::Options),
+    /// CoreDNS and KernDNS, asked the same questions about generated clusters
+    Parity(parity::Options),
     /// Pods, a node and a client in network namespaces, and a table of who answered what
     Demo(demo::Options),
     /// The demo's upstream resolver, started by the demo in a namespace of its own
@@ -41,6 +48,8 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().verb {
         Verb::Setup => setup::ensure(),
         Verb::Test => test::run(),
+        Verb::Fuzz(options) => fuzz::run(&options),
+        Verb::Parity(options) => parity::run(&options),
         Verb::Demo(options) => demo::run(&options),
         Verb::DemoUpstream { address } => demo::serve_upstream(address),
     };

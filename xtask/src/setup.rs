@@ -65,6 +65,8 @@ impl Need {
 fn needs(llvm: Option<u32>) -> Vec<Need> {
     let mut needs = vec![
         Need::command("cc", "gcc"),
+        // libFuzzer is C++.
+        Need::command("c++", "g++"),
         Need::file("/usr/include/stdlib.h", "libc6-dev"),
         Need::command("ip", "iproute2"),
         Need::command("ethtool", "ethtool"),
@@ -75,7 +77,6 @@ fn needs(llvm: Option<u32>) -> Vec<Need> {
     if let Some(llvm) = llvm {
         let home = llvm_home(llvm);
         needs.extend([
-            Need::command("c++", "g++"),
             Need::command("pkg-config", "pkg-config"),
             Need::file("/usr/include/zlib.h", "zlib1g-dev"),
             Need::file("/usr/include/zstd.h", "libzstd-dev"),

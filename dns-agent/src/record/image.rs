@@ -28,6 +28,7 @@ mod tests {
 
     use super::super::testing::{external, index, name, namespace, service, slice};
     use super::*;
+    use crate::k8s::needs::Sight;
     use crate::k8s::object::ObjectKey;
     use crate::plugin::kubernetes::{Options, Pods};
 
@@ -40,7 +41,12 @@ mod tests {
             pods: Pods::Insecure,
             ..Options::default()
         };
-        let view = View::new(options, ObjectKey::new("ns", "dns"), Vec::new());
+        let view = View::new(
+            options,
+            Sight::default(),
+            ObjectKey::new("ns", "dns"),
+            Vec::new(),
+        );
         let index = index([
             namespace("ns"),
             service("ns/dns", "10.1.0.10 fd00::10", "dns:udp:53"),

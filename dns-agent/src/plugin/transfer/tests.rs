@@ -11,7 +11,8 @@ use hickory_proto::rr::{RData, Record};
 
 use super::*;
 use crate::corefile::Config;
-use crate::k8s::object::{Kind, Object, ObjectKey, Service, ServiceKind};
+use crate::k8s::needs::Seen;
+use crate::k8s::object::{Kind, Namespace, Object, ObjectKey, Service, ServiceKind};
 use crate::k8s::{Event, Verb};
 use crate::map::held::Held;
 use crate::plugin::transfer::To;
@@ -41,7 +42,10 @@ impl Bench {
         );
         let mut cluster = Cluster::new(held, ObjectKey::new("ns", "s0"));
         let instance = Arc::clone(&cluster.configure(&config, &[])[0]);
-        let namespace = Object::Namespace(ObjectKey::new("", "ns"));
+        let namespace = Object::Namespace(Namespace {
+            key: ObjectKey::new("", "ns"),
+            seen: Seen::ALL,
+        });
         let objects = (0..services).map(service).chain([namespace]);
         cluster.take(
             objects.map(|object| change(Verb::Apply(object))),
@@ -97,6 +101,8 @@ fn service(number: u32) -> Object {
         key: ObjectKey::new("ns", &format!("s{number}")),
         kind: ServiceKind::ClusterIp(vec![Ipv4Addr::from_bits(0x0a00_0001 + number).into()]),
         ports: Vec::new(),
+        external: Box::default(),
+        seen: Seen::ALL,
     })
 }
 
