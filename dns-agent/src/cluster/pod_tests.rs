@@ -1,5 +1,6 @@
 //! What pods change: which lists are waited for, and which misses go to the agent.
 
+use super::tests::alias::external;
 use super::tests::{Bench, change, config, reset};
 use super::*;
 use crate::k8s::Verb;
@@ -102,7 +103,7 @@ fn an_alias_of_a_missing_name_passes_where_there_is_a_search_path_to_walk() {
         let mut bench = Bench::new(&corefile(line), 1000);
         let target = "none.default.svc.cluster.local";
         bench.list();
-        bench.take([super::tests::alias::external("alias", target)]);
+        bench.take([external("alias", target)]);
         let asked = bench.ask("alias.default.svc.cluster.local");
         assert_eq!(asked, outcome, "{line}");
     }

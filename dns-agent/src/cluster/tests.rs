@@ -11,7 +11,7 @@ use dns_ebpf::query;
 use dns_ebpf::respond::{Reply, respond};
 use dns_ebpf::scratch::{DNS, Scratch};
 
-mod alias;
+pub(super) mod alias;
 
 use super::Cluster;
 use super::objects::{self, Objects};

@@ -5,9 +5,7 @@ use super::testing::{NODATA, NXDOMAIN, check_rows, index, name, namespace, servi
 use crate::k8s::Verb;
 use crate::k8s::index::Index;
 use crate::k8s::needs::Sight;
-use crate::k8s::object::ObjectKey;
 use crate::k8s::object::{Object, ObjectKey, Pod};
-use crate::plugin::kubernetes::Options;
 use crate::plugin::kubernetes::{Options, Pods};
 
 fn options(zones: &[&str]) -> Options {

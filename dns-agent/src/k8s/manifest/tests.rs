@@ -206,12 +206,9 @@ async fn a_pod_is_a_client_on_the_node_that_is_named() {
         (None, &["+a/p", "+a/q", "+a/p", "+a/q"]),
     ];
     for (node, told) in rows {
-        let needs = Needs {
-            pods: true,
-            local_pods: true,
-            node: node.map(Into::into),
-            ..Needs::default()
-        };
+        let mut needs = Needs::default();
+        (needs.pods, needs.local_pods) = (true, true);
+        needs.node = node.map(Into::into);
         let mut source = Source::start_with(&directory.0, needs);
         source.expect(told).await;
         let empty = ["0 namespaces", "0 services", "0 endpointslices", "2 pods"];
