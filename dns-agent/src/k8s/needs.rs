@@ -14,6 +14,10 @@ use super::selector::Selector;
 pub const SELECTORS: usize = 64;
 
 /// What is to be kept of which objects.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one thing that is asked for or not"
+)]
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Needs {
     /// `labels` of each block, each once; `None` is a block that shows everything.

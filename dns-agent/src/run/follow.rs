@@ -99,7 +99,7 @@ impl Demand {
                 let connection = Connection::open(args.kubeconfig.as_deref(), &self.target).await?;
                 tracing::info!("following the API server {}", connection.identity().server);
                 tokio::spawn(async move {
-                    k8s_watch::run(connection, needs, events).await;
+                    Box::pin(k8s_watch::run(connection, needs, events)).await;
                     Ok(())
                 })
             }
