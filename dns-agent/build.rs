@@ -26,7 +26,13 @@ fn main() -> Result<()> {
     let toolchain = env::var("RUSTUP_TOOLCHAIN").unwrap_or_else(|_| "stable".into());
     // SAFETY: a build script's main has no other thread yet.
     // Stable Rust builds `core` for the BPF target only with this (aya-build passes -Z build-std).
-    unsafe { env::set_var("RUSTC_BOOTSTRAP", "1") };
+    unsafe {
+        env::set_var("RUSTC_BOOTSTRAP", "1");
+        // The directories of this machine are no part of the object: two clones give the same one.
+        // Not by RUSTFLAGS, which aya-build sets itself.
+        env::set_var("CARGO_UNSTABLE_TRIM_PATHS", "true");
+        env::set_var("CARGO_PROFILE_RELEASE_TRIM_PATHS", "all");
+    }
     let dns_ebpf = Package {
         name: "dns-ebpf",
         root_dir: "../dns-ebpf",

@@ -14,11 +14,13 @@ use std::sync::Arc;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::corefile::parse_zone;
 use crate::k8s::object::ObjectKey;
 use crate::kernel::attach::Plan;
 use crate::kernel::globs::{GlobError, Globs};
 use crate::kernel::tc::TcMode;
 use crate::kernel::xdp::XdpMode;
+use crate::record::Name;
 
 pub use listen::Listen;
 
@@ -63,8 +65,23 @@ pub enum Command {
 #[command(after_help = RUN_EXAMPLES)]
 pub struct RunArgs {
     /// The Corefile; without it, kubeadm's, which is built in
+    ///
+    /// With --listen none it is CoreDNS's: what it says of sockets is not for us, and names of a server
+    /// block with a plugin that could change an answer, or has to see it, are passed.
     #[arg(long, value_name = "FILE", help_heading = DATA)]
     pub corefile: Option<PathBuf>,
+
+    /// With --listen none: answer in the kernel although this plugin is in the Corefile; repeatable
+    #[arg(long, value_name = "PLUGIN", help_heading = DATA)]
+    pub despite: Vec<String>,
+
+    /// With --listen none: the zone of the built-in Corefile; without it, by --resolv-conf's search list
+    #[arg(long, value_name = "NAME", value_parser = domain, help_heading = DATA)]
+    pub cluster_domain: Option<Name>,
+
+    /// With --listen none: what kubelet wrote for a pod, with the cluster domain and whom pods ask
+    #[arg(long, value_name = "FILE", default_value = "/etc/resolv.conf", help_heading = DATA)]
+    pub resolv_conf: PathBuf,
 
     /// `kubernetes`, or a file or directory of manifests (YAML or JSON), read again when it changes
     #[arg(long, value_name = "kubernetes|PATH", default_value_t, help_heading = DATA)]
@@ -78,10 +95,10 @@ pub struct RunArgs {
     #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new(), help_heading = DATA)]
     pub node: Option<String>,
 
-    /// The cluster's DNS Service: the kernel answers for its ClusterIPs
-    #[arg(long, value_name = "NS/NAME", default_value = "kube-system/kube-dns", value_parser = service,
-          help_heading = DATA)]
-    pub service: ObjectKey,
+    /// The cluster's DNS Service: the kernel answers for its ClusterIPs; without it, kube-system/kube-dns or,
+    /// where that is not there, the one whose ClusterIP --resolv-conf names
+    #[arg(long, value_name = "NS/NAME", value_parser = service, help_heading = DATA)]
+    pub service: Option<ObjectKey>,
 
     /// The agent's own sockets.
     #[command(flatten)]
@@ -269,6 +286,14 @@ fn service(text: &str) -> Result<ObjectKey, &'static str> {
             ))
         }
         _ => Err("write NAMESPACE/NAME, for example kube-system/kube-dns"),
+    }
+}
+
+fn domain(text: &str) -> Result<Name, String> {
+    let zones = parse_zone(text).map_err(|error| error.to_string())?;
+    match zones.as_slice() {
+        [name] if name.labels().next().is_some() => Ok(name.clone()),
+        _ => Err("write one domain name, for example cluster.local".to_owned()),
     }
 }
 

@@ -71,6 +71,7 @@ impl<'a> Arbitrary<'a> for Input {
                 ttl,
                 serial: u.arbitrary()?,
                 is_answer: false,
+                apex: None,
             })
         } else {
             None

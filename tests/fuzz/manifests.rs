@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 
 use dns_agent::k8s::document;
+use dns_agent::k8s::needs::Needs;
 use dns_agent::k8s::object::{Kind, Object};
 use dns_agent::record::Name;
 use kerndns_fuzz::site::{COREFILE, Site, objects, query};
@@ -23,7 +24,7 @@ const NAMESPACES: &str = "
 const TYPES: [u16; 5] = [1, 28, 33, 12, 5];
 
 fuzz_target!(|text: &str| {
-    let reading = document::read(text);
+    let reading = document::read(text, &Needs::default());
     for mistake in &reading.mistakes {
         assert!(
             mistake.document >= 1 && mistake.item != Some(0),

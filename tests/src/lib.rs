@@ -9,7 +9,6 @@ pub mod case;
 pub mod datagram;
 pub mod dns;
 pub mod frame;
-pub mod kerndns;
 pub mod loaded;
 pub mod netns;
 pub mod process;

@@ -7,9 +7,8 @@
 use std::fs;
 use std::io::{self, Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
+use std::path::PathBuf;
+use std::process::Child;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -18,6 +17,7 @@ use hickory_proto::rr::RecordType;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use crate::agent::{binary, get};
 use crate::netns::{BpfFs, Netns};
 use crate::testbed::{Testbed, node_address_v4};
 use crate::upstream::Upstream;
@@ -117,7 +117,8 @@ impl Site {
 
     /// How often the programs had this outcome.
     pub fn kernel_outcomes(&self, outcome: &str) -> Result<u64> {
-        let page = self.testbed.node.enter(|| self.with_kernel.metrics())?;
+        let metrics = self.with_kernel.metrics;
+        let (_, page) = self.testbed.node.enter(|| get(metrics, "/metrics"))?;
         let label = format!("outcome=\"{outcome}\"");
         // One line for each hook.
         let lines = page.lines().filter(|line| {
@@ -230,7 +231,7 @@ impl Agent {
         fs::write(directory.join("objects/cluster.yaml"), manifests)?;
         let metrics = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 9000 + address.port() % 1000);
         let child = node
-            .command(kerndns()?)
+            .command(binary())
             .arg("run")
             .arg("--corefile")
             .arg(directory.join("Corefile"))
@@ -258,8 +259,7 @@ impl Agent {
     fn wait_until_ready(&mut self) -> Result<()> {
         let start = Instant::now();
         loop {
-            let ready = get(self.metrics, "/ready");
-            if ready.is_ok_and(|response| response.starts_with("HTTP/1.1 200")) {
+            if get(self.metrics, "/ready").is_ok_and(|(status, _)| status == 200) {
                 return Ok(());
             }
             let ended = self.child.try_wait()?;
@@ -270,10 +270,6 @@ impl Agent {
             std::thread::sleep(Duration::from_millis(10));
         }
     }
-
-    fn metrics(&self) -> Result<String> {
-        get(self.metrics, "/metrics")
-    }
 }
 
 impl Drop for Agent {
@@ -283,41 +279,4 @@ impl Drop for Agent {
         let _waited_for = self.child.wait();
         let _gone_already = fs::remove_dir_all(&self.directory);
     }
-}
-
-fn get(address: SocketAddr, path: &str) -> Result<String> {
-    let mut stream = TcpStream::connect(address)?;
-    write!(
-        stream,
-        "GET {path} HTTP/1.1\r\nHost: kerndns\r\nConnection: close\r\n\r\n"
-    )?;
-    let mut response = String::new();
-    stream.read_to_string(&mut response)?;
-    Ok(response)
-}
-
-/// The program, built once per run of the tests: `cargo test` builds the programs of this package alone.
-fn kerndns() -> Result<&'static Path> {
-    static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    let built = BUILT.get_or_init(|| build().map_err(|error| format!("{error:#}")));
-    match built {
-        Ok(path) => Ok(path),
-        Err(error) => bail!("kerndns could not be built: {error}"),
-    }
-}
-
-fn build() -> Result<PathBuf> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let output = Command::new(cargo)
-        .args(["build", "--package", "dns-agent", "--bin", "kerndns"])
-        .arg("--message-format=json")
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .stderr(Stdio::inherit())
-        .output()?;
-    ensure!(output.status.success(), "cargo build: {}", output.status);
-    let path = String::from_utf8(output.stdout)?
-        .lines()
-        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
-        .find_map(|message| message["executable"].as_str().map(PathBuf::from));
-    path.context("cargo named no executable")
 }

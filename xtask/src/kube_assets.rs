@@ -11,7 +11,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail, ensure};
 
 /// The Kubernetes version that `tests/kube-assets/go.mod` requires.
-const VERSION: &str = "1.36.3";
+pub(crate) const VERSION: &str = "1.36.3";
 /// The lowest Go release that builds it.
 const GO: (u32, u32) = (1, 26);
 /// The programs, and the Go packages they are built from.
@@ -56,7 +56,8 @@ pub(crate) fn cache(name: &str) -> Result<PathBuf> {
     Ok(cache.join("kerndns").join(name))
 }
 
-fn build(program: &str, package: &str, directory: &Path) -> Result<()> {
+/// Builds one program of the module.
+pub(crate) fn build(program: &str, package: &str, directory: &Path) -> Result<()> {
     check_go()?;
     std::fs::create_dir_all(directory)
         .with_context(|| format!("cannot make {}", directory.display()))?;
@@ -69,7 +70,7 @@ fn build(program: &str, package: &str, directory: &Path) -> Result<()> {
         .env("CGO_ENABLED", "0")
         .args(["build", "-v", "-o"])
         .arg(&unfinished);
-    if program == "kube-apiserver" {
+    if program.starts_with("kube") {
         // Without a version in it, clients cannot parse what the server says of itself.
         let version = format!("k8s.io/component-base/version.gitVersion=v{VERSION}");
         go.arg("-ldflags").arg(format!("-s -w -X {version}"));

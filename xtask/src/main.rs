@@ -1,10 +1,12 @@
-//! The project's verbs, run as `cargo xtask VERB`: `setup`, `test`, `fuzz`, `parity` and `demo`.
+//! The project's verbs, run as `cargo xtask VERB`: `setup`, `test`, `fuzz`, `parity`, `demo` and `image`.
 
 mod command;
 mod coredns;
 mod demo;
 mod fuzz;
+mod image;
 mod kube_assets;
+mod kube_clients;
 mod parity;
 mod setup;
 mod test;
@@ -36,6 +38,8 @@ enum Verb {
     Parity(parity::Options),
     /// Pods, a node and a client in network namespaces, and a table of who answered what
     Demo(demo::Options),
+    /// The agent as a container image, an OCI archive for each architecture in target/images
+    Image(image::Options),
     /// The demo's upstream resolver, started by the demo in a namespace of its own
     #[command(hide = true)]
     DemoUpstream {
@@ -51,6 +55,7 @@ fn main() -> ExitCode {
         Verb::Fuzz(options) => fuzz::run(&options),
         Verb::Parity(options) => parity::run(&options),
         Verb::Demo(options) => demo::run(&options),
+        Verb::Image(options) => image::run(&options),
         Verb::DemoUpstream { address } => demo::serve_upstream(address),
     };
     match result {

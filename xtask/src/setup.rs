@@ -19,12 +19,33 @@ pub(crate) fn ensure() -> anyhow::Result<()> {
     command::catch_signals()?;
     let llvm = toolchain::llvm_major()?;
     let linker = Linker::find()?;
-    packages(linker.is_none().then_some(llvm))?;
+    packages(needs(linker.is_none().then_some(llvm)))?;
     components()?;
     match linker {
         Some(_) => Ok(()),
         None => install_linker(llvm),
     }
+}
+
+/// Installs what only `cargo xtask image` needs: a compiler for ring's C, and Rust's standard library for
+/// each of `targets`.
+pub(crate) fn for_image(targets: &[&str]) -> anyhow::Result<()> {
+    packages(vec![Need::command("clang", "clang")])?;
+    let sysroot = sysroot()?;
+    let missing: Vec<&&str> = targets
+        .iter()
+        .filter(|target| !sysroot.join("lib/rustlib").join(target).exists())
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    step("add targets to the Rust toolchain", || {
+        command::show(
+            Command::new("rustup")
+                .args(["target", "add"])
+                .args(&missing),
+        )
+    })
 }
 
 /// A command or a file that must be there, and the Debian package that brings it.
@@ -73,6 +94,7 @@ fn needs(llvm: Option<u32>) -> Vec<Need> {
         Need::command("bpftool", "bpftool"),
         Need::command("dig", "bind9-dnsutils"),
         Need::command("dnsperf", "dnsperf"),
+        Need::command("musl-gcc", "musl-tools"),
     ];
     if let Some(llvm) = llvm {
         let home = llvm_home(llvm);
@@ -98,8 +120,8 @@ fn llvm_home(major: u32) -> String {
     format!("/usr/lib/llvm-{major}")
 }
 
-fn packages(llvm: Option<u32>) -> anyhow::Result<()> {
-    let missing: Vec<String> = needs(llvm)
+fn packages(needs: Vec<Need>) -> anyhow::Result<()> {
+    let missing: Vec<String> = needs
         .into_iter()
         .filter(|need| !need.met())
         .map(|need| need.package)
@@ -136,8 +158,7 @@ fn apt_get(arguments: &[&str]) -> anyhow::Result<()> {
 
 /// Adds components of the toolchain that a minimal rustup profile leaves out.
 fn components() -> anyhow::Result<()> {
-    let sysroot = command::output(Command::new("rustc").args(["--print", "sysroot"]))?;
-    let sysroot = PathBuf::from(sysroot.trim());
+    let sysroot = sysroot()?;
     let missing: Vec<&str> = COMPONENTS
         .into_iter()
         .filter(|component| !has_component(&sysroot, component))
@@ -159,6 +180,11 @@ fn components() -> anyhow::Result<()> {
                 .args(&missing),
         )
     })
+}
+
+fn sysroot() -> anyhow::Result<PathBuf> {
+    let sysroot = command::output(Command::new("rustc").args(["--print", "sysroot"]))?;
+    Ok(PathBuf::from(sysroot.trim()))
 }
 
 fn has_component(sysroot: &Path, component: &str) -> bool {
@@ -222,7 +248,7 @@ fn install_linker(llvm: u32) -> anyhow::Result<()> {
 }
 
 /// The first file of this name in `$PATH`, or where Debian keeps what is meant for root.
-fn find_command(name: &str) -> Option<PathBuf> {
+pub(crate) fn find_command(name: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     let directories = env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]);
     directories

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{bail, ensure};
 
 use crate::command::{self, Interrupted};
-use crate::{fuzz, kube_assets, parity, setup};
+use crate::{fuzz, kube_assets, kube_clients, parity, setup};
 
 /// Runs everything.
 pub(crate) fn run() -> anyhow::Result<()> {
@@ -48,12 +48,22 @@ pub(crate) fn run() -> anyhow::Result<()> {
         assets = Some(kube_assets::ensure()?);
         Ok(())
     })?;
+    let mut clients = None;
+    steps.run("kubectl and helm", |_| {
+        clients = Some(kube_clients::ensure()?);
+        Ok(())
+    })?;
     steps.run("kernel and agent tests", |passed| {
         // One at a time: they share one kernel, and some of them measure time. `--nocapture`: the
         // verifier's instruction counts and the times from write to answer are worth reading.
         let mut cargo = cargo(["test", "-p", "kerndns-tests", "--no-fail-fast", "--"]);
         cargo.args(["--test-threads=1", "--nocapture"]);
         cargo.envs(assets.map(|directory| ("KUBEBUILDER_ASSETS", directory)));
+        if let Some(clients) = &clients {
+            cargo
+                .env("KUBECTL", &clients.kubectl)
+                .env("HELM", &clients.helm);
+        }
         cargo_test(&mut cargo, passed)
     })?;
     steps.run("parity with CoreDNS", |_| {

@@ -27,7 +27,7 @@ fn nothing_said_means_the_documented_defaults() {
     assert_eq!(args.source, Source::Kubernetes);
     assert_eq!(args.kubeconfig, None);
     assert_eq!(args.listen, Listen::Corefile);
-    assert_eq!(args.service, ObjectKey::new("kube-system", "kube-dns"));
+    assert_eq!(args.service, None);
     assert!(args.service_ip.is_empty());
     assert!(args.nic.is_empty() && args.pods.is_empty());
     assert_eq!((args.xdp, args.tc), (XdpMode::Auto, TcMode::Auto));
@@ -53,7 +53,7 @@ fn every_flag_of_the_contract_is_understood() {
     assert_eq!(args.source, Source::Path("manifests/".into()));
     let listen = ["127.0.0.1:5353", "[::1]:53"].map(|at| at.parse().unwrap());
     assert_eq!(args.listen, Listen::At(listen.into()));
-    assert_eq!(args.service, ObjectKey::new("dns", "mine"));
+    assert_eq!(args.service, Some(ObjectKey::new("dns", "mine")));
     assert_eq!(args.service_ip.len(), 2);
     let plan = args.plan().unwrap();
     assert!(plan.nics.matches("ens3") && plan.nics.matches("eth7") && plan.pods.matches("veth1"));

@@ -239,6 +239,16 @@ impl Cluster {
         ips.iter().map(|&ip| SocketAddr::new(ip, 53)).collect()
     }
 
+    /// The DNS Service.
+    pub fn dns_service(&self) -> &ObjectKey {
+        &self.dns_service
+    }
+
+    /// Takes another Service for the DNS Service, from the next [`Self::configure`] on.
+    pub fn set_dns_service(&mut self, service: ObjectKey) {
+        self.dns_service = service;
+    }
+
     /// Writes what `names` have now.
     fn write(&mut self, names: BTreeSet<Name>) -> Changed {
         let mut changed = Changed::default();

@@ -25,9 +25,9 @@ fn needs_of(config: &Config) -> Needs {
 
 #[test]
 fn a_corefile_needs_the_pods_that_it_asks_for() {
-    let kinds = |text: &str| {
+    let kinds = |text: &str| -> Vec<Kind> {
         let kinds = needs_of(&config(text)).kinds();
-        Vec::from_iter(kinds.filter(|kind| !kind.is_held()))
+        kinds.filter(|kind| !kind.is_held()).collect()
     };
     assert_eq!(kinds(&corefile("")), []);
     assert_eq!(kinds(&verified()), [Kind::Pod]);

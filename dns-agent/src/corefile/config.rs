@@ -8,7 +8,7 @@ use super::args::Known;
 use super::error::{CorefileError, Problem, Report};
 use super::lexer::{Environment, Position};
 use super::parser::{self, Directive, ServerBlock};
-use super::{Config, Server, import, zone};
+use super::{Beside, Config, Server, ZoneError, import, zone};
 use crate::k8s::needs::SELECTORS;
 use crate::k8s::selector::Selector;
 use crate::k8s::target::Target;
@@ -89,6 +89,29 @@ impl Config {
         )
     }
 
+    /// Reads a Corefile that is CoreDNS's, beside which the agent answers.
+    pub fn load_beside(path: &Path, beside: &Beside) -> Result<Self, CorefileError> {
+        let text = import::read(path).map_err(|source| CorefileError::Unreadable {
+            path: path.to_owned(),
+            source,
+        })?;
+        Self::parse_beside(&text, path, beside)
+    }
+
+    /// As [`Self::load_beside`], from the file's text.
+    pub fn parse_beside(text: &str, file: &Path, beside: &Beside) -> Result<Self, CorefileError> {
+        let report = Report::beside(beside.clone());
+        parse_into(report, text, file, &|name| std::env::var(name).ok())
+    }
+
+    /// The Corefile that kubeadm installs, with this cluster domain, as if it were CoreDNS's.
+    pub fn embedded_beside(domain: &Name) -> Result<Self, CorefileError> {
+        let domain = domain.to_string();
+        let text = include_str!("kubeadm.Corefile").replace("cluster.local", &domain);
+        let file = Path::new("built-in kubeadm.Corefile");
+        Self::parse_beside(&text, file, &Beside::default())
+    }
+
     /// The server block, as an index of `servers`, that CoreDNS chooses for `name` on `port`: that
     /// of the longest zone above it. Of blocks that differ only in `bind`, the first.
     pub fn select(&self, port: u16, name: &Name) -> Option<usize> {
@@ -114,7 +137,15 @@ pub(super) fn parse_with(
     file: &Path,
     environment: Environment<'_>,
 ) -> Result<Config, CorefileError> {
-    let mut report = Report::default();
+    parse_into(Report::default(), text, file, environment)
+}
+
+fn parse_into(
+    mut report: Report,
+    text: &str,
+    file: &Path,
+    environment: Environment<'_>,
+) -> Result<Config, CorefileError> {
     let blocks = parser::parse(text, file, environment, &mut report);
     if blocks.is_empty() && report.faults.is_empty() {
         let start = Position {
@@ -133,9 +164,13 @@ pub(super) fn parse_with(
         }
         servers.extend(built);
     }
-    let (faults, warnings) = report.sorted(file);
+    let (faults, warnings, passed) = report.sorted(file);
     if faults.is_empty() {
-        Ok(Config { servers, warnings })
+        Ok(Config {
+            servers,
+            warnings,
+            passed,
+        })
     } else {
         Err(CorefileError::Faults { faults, warnings })
     }
@@ -150,6 +185,8 @@ fn build(block: &ServerBlock, served: &mut Served, report: &mut Report) -> Vec<S
                 let port = key.port.unwrap_or(DNS_PORT);
                 keys.extend(key.zones.into_iter().map(|zone| (zone, port, &token.at)));
             }
+            // Another transport is CoreDNS's business: the kernel answers plain DNS only.
+            Err(ZoneError::Transport { .. }) if report.beside.is_some() => {}
             Err(error) => report.refuse(&token.at, error),
         }
     }
@@ -193,6 +230,7 @@ fn plugins(lines: &[Directive], zones: Vec<Name>, report: &mut Report) -> Server
     };
     let mut first: HashMap<&str, usize> = HashMap::new();
     for line in lines {
+        let mark = report.mark();
         let name = line.name.text.as_str();
         let repeatable = matches!(name, "bind" | "forward" | "loadbalance" | "transfer");
         if !repeatable
@@ -239,6 +277,11 @@ fn plugins(lines: &[Directive], zones: Vec<Name>, report: &mut Report) -> Server
                 .extend(transfer::setup(line, &server.zones, report)),
             _ => without_effect(line, report),
         }
+        report.read(line, mark);
+    }
+    let has_kubernetes = server.kubernetes.is_some();
+    if let Some(beside) = report.beside.clone() {
+        beside.settle(lines, &mut server, report);
     }
     let asks_kubernetes = server
         .autopath
@@ -246,13 +289,13 @@ fn plugins(lines: &[Directive], zones: Vec<Name>, report: &mut Report) -> Server
         .is_some_and(|a| a.search.is_kubernetes());
     if let Some(line) = lines.iter().find(|line| line.name.text == "autopath")
         && asks_kubernetes
-        && server.kubernetes.is_none()
+        && !has_kubernetes
     {
         let sentence = "\"autopath @kubernetes\" has no effect: there is no \"kubernetes\" in this server block";
         report.warn(&line.name.at, sentence);
     }
     let external = lines.iter().find(|line| line.name.text == "k8s_external");
-    if let (Some(line), None) = (external, &server.kubernetes) {
+    if let Some(line) = external.filter(|_| !has_kubernetes) {
         report.refuse(&line.name.at, Problem::NoKubernetes);
     }
     server
@@ -336,7 +379,10 @@ impl Served {
                 || other.bind.is_empty()
                 || bind.iter().any(|address| other.bind.contains(address))
         };
-        if let Some(other) = others.iter().find(overlaps) {
+        // CoreDNS tells such blocks apart by `view`; the kernel does not, and passes their names.
+        if report.beside.is_none()
+            && let Some(other) = others.iter().find(overlaps)
+        {
             let (zone, first) = (zone.to_string(), other.at.clone());
             report.refuse(at, Problem::ZoneTwice { zone, port, first });
         }

@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use super::beside::Beside;
 use super::lexer::Position;
+use super::parser::Directive;
 use super::zone::ZoneError;
 
 /// Why there is no [`Config`](super::Config).
@@ -323,11 +325,25 @@ pub enum Problem {
 /// What has been found while a Corefile is read.
 #[derive(Debug, Default)]
 pub struct Report {
+    /// Set where the file is CoreDNS's.
+    pub(super) beside: Option<Beside>,
     pub(super) faults: Vec<Fault>,
     warnings: Vec<(Position, String)>,
+    /// What the kernel passes, and why.
+    passed: Vec<(Position, String)>,
+    /// What KernDNS lacks of the server block at hand and bears on its answers.
+    pub(super) lacking: Vec<(Position, String)>,
 }
 
 impl Report {
+    /// Of a file that is CoreDNS's.
+    pub(super) fn beside(beside: Beside) -> Self {
+        Self {
+            beside: Some(beside),
+            ..Self::default()
+        }
+    }
+
     /// Adds a fault: what makes the Corefile unusable.
     pub fn refuse(&mut self, at: &Position, problem: impl Into<Problem>) {
         self.faults.push(Fault {
@@ -341,25 +357,43 @@ impl Report {
         self.warnings.push((at.clone(), sentence.to_string()));
     }
 
+    /// Adds a reason why the kernel passes the names of a server block.
+    pub(super) fn pass(&mut self, at: &Position, sentence: impl fmt::Display) {
+        self.passed.push((at.clone(), sentence.to_string()));
+    }
+
+    /// How many faults and warnings there are so far, for [`Self::read`].
+    pub(super) fn mark(&self) -> (usize, usize) {
+        (self.faults.len(), self.warnings.len())
+    }
+
+    /// A plugin's line was read since `mark`: where the file is CoreDNS's, forgives what is no fault of it.
+    pub(super) fn read(&mut self, line: &Directive, mark: (usize, usize)) {
+        if self.beside.is_some() {
+            let faults = self.faults.split_off(mark.0);
+            // That something has no effect here is no news: it has its effect in CoreDNS.
+            self.warnings.truncate(mark.1);
+            Beside::forgive(line, faults, self);
+        }
+    }
+
     /// How many faults there are so far.
     pub fn faults(&self) -> usize {
         self.faults.len()
     }
 
-    /// Faults and warnings, each in the order of lines: those of the Corefile itself, `root`, first,
-    /// then those of each imported file.
-    pub(super) fn sorted(self, root: &Path) -> (Vec<Fault>, Vec<String>) {
-        let Self {
-            mut faults,
-            mut warnings,
-        } = self;
+    /// Faults, warnings and what is passed, each in the order of lines: those of the Corefile itself,
+    /// `root`, first, then those of each imported file.
+    pub(super) fn sorted(self, root: &Path) -> (Vec<Fault>, Vec<String>, Vec<String>) {
         let place = |at: &Position| (*at.file != *root, at.file.clone(), at.line);
+        let sentences = |mut list: Vec<(Position, String)>| -> Vec<String> {
+            list.sort_by_key(|(at, _)| place(at));
+            let sentence = |(at, sentence)| format!("{at}: {sentence}");
+            list.into_iter().map(sentence).collect()
+        };
+        let mut faults = self.faults;
         faults.sort_by_key(|fault| place(&fault.at));
-        warnings.sort_by_key(|(at, _)| place(at));
-        let warnings = warnings
-            .into_iter()
-            .map(|(at, sentence)| format!("{at}: {sentence}"));
-        (faults, warnings.collect())
+        (faults, sentences(self.warnings), sentences(self.passed))
     }
 }
 

@@ -2,10 +2,12 @@
 //!
 //! `lexer` (text to tokens) -> `import` (snippets and files strung together) -> `parser` (tokens to
 //! server blocks) -> `config` (blocks to [`Config`], each plugin's lines read by its folder in
-//! `plugin` with the readers in `args`). `check` puts the outcome into words.
+//! `plugin` with the readers in `args`). `beside` is what differs where the file is CoreDNS's, `check`
+//! puts the outcome into words.
 
 mod address;
 mod args;
+mod beside;
 mod check;
 mod config;
 pub mod duration;
@@ -21,6 +23,7 @@ use std::time::Duration;
 
 pub use address::server_address;
 pub use args::{Known, LISTEN_ADDRESS, is_listen_address, zones};
+pub use beside::Beside;
 pub use check::check;
 pub use error::{CorefileError, Fault, Problem, Report};
 pub(crate) use import::read as read_text;
@@ -39,6 +42,9 @@ pub struct Config {
     pub servers: Vec<Server>,
     /// What was accepted and has no effect, one sentence each, naming file and line.
     pub warnings: Vec<String>,
+    /// Why the kernel passes the names of server blocks, one sentence each, naming file and line:
+    /// only where the file is CoreDNS's ([`Beside`]).
+    pub passed: Vec<String>,
 }
 
 /// One server block.

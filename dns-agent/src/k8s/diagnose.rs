@@ -100,7 +100,7 @@ fn forbidden(kind: Kind, status: &Status) -> String {
     };
     format!(
         "Forbidden: user {user:?} may not {verb} {plural}{why}{found}: in the ClusterRole bound to it \
-         (kerndns, in deploy/rbac.yaml) the rule {{apiGroups: [{group:?}], resources: \
+         (kerndns, in deploy/kustomize/rbac.yaml) the rule {{apiGroups: [{group:?}], resources: \
          [{plural:?}], verbs: [\"list\", \"watch\"]}} is missing, or the binding is"
     )
 }

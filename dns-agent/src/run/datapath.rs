@@ -1,6 +1,6 @@
 //! The kernel's side of a run: programs loaded, maps pinned and shared, the deadline moved on.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -120,6 +120,3 @@ fn heartbeat(settings: Arc<SettingsMap>, alive: Arc<AtomicBool>) -> std::io::Res
         .spawn(beat)?;
     Ok(())
 }
-
-/// The Corefile to read: `None` is the built-in one.
-pub(super) type CorefilePath = Option<PathBuf>;

@@ -12,7 +12,7 @@ use tokio::sync::mpsc::{self, UnboundedReceiver};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
-use crate::cli::{RunArgs, Source};
+use crate::cli::{Listen, RunArgs, Source};
 use crate::cluster::Cluster;
 use crate::cluster::control::{self, Progress};
 use crate::cluster::objects::{Objects, needs};
@@ -23,6 +23,7 @@ use crate::k8s::target::Target;
 use crate::k8s::{Event, manifest, watch as k8s_watch};
 
 use super::metering::Meters;
+use super::surroundings;
 
 /// What a Corefile says about the source.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,12 +67,16 @@ impl Demand {
         let mut targets = blocks.map(|options| &options.target);
         let named = targets.find(|target| **target != Target::default());
         let is_asked = args.source == Source::Kubernetes;
-        let mut needs = needs(config, &args.service);
+        let mut needs = needs(config, &surroundings::dns_service(args));
+        // Without DNS sockets nobody asks the agent, and of pods the kernel knows nothing.
+        if args.listen == Listen::None {
+            (needs.pods, needs.local_pods) = (false, false);
+        }
         needs.node = args.node_name().filter(|_| needs.local_pods);
         if is_asked && needs.local_pods && needs.node.is_none() {
             bail!(
                 "\"autopath @kubernetes\" finds a client among the pods of its own node, and the node's name is not known: \
-                 set NODE_NAME in the environment to the pod's spec.nodeName, as deploy/daemonset.yaml does, or give \
+                 set NODE_NAME in the environment to the pod's spec.nodeName, as deploy/kustomize/daemonset.yaml does, or give \
                  --node NAME"
             );
         }

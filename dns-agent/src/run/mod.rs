@@ -3,15 +3,16 @@
 //! Start: Corefile, programs and maps, sockets, source, attachment. Stop: programs off the interfaces, pins
 //! gone, `lameduck`, sockets closed, queries under way ended.
 
+mod corefile;
 mod datapath;
 mod descriptors;
 mod follow;
 mod metering;
 mod reload;
 mod serving;
+mod surroundings;
 
 use std::net::IpAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,13 +32,17 @@ use crate::kernel::object::Constants;
 use crate::map::held::Held;
 use crate::plugin::transfer::notify::Notifier;
 use crate::serve::admin::{Admin, Endpoint, Status, Wanted};
+use corefile::Corefile;
 use datapath::Datapath;
 use follow::{Audience, Demand, Following, Listed, Successor};
 use metering::Meters;
 use serving::Serving;
+use surroundings::Surroundings;
 
 /// The reason for not being ready that the first full list takes away.
 const LISTED: &str = "kubernetes";
+/// How often the node is looked at for what has come or gone.
+const LOOK_AROUND: Duration = Duration::from_secs(5);
 /// How long queries under way may take once we stop.
 const DRAIN: Duration = Duration::from_secs(5);
 
@@ -57,6 +62,8 @@ pub fn run(args: RunArgs) -> Result<()> {
 
 struct Agent {
     args: RunArgs,
+    corefile: Corefile,
+    surroundings: Surroundings,
     config: Config,
     /// What was last said against a changed Corefile.
     complaint: Option<String>,
@@ -87,7 +94,8 @@ impl Agent {
         let mut successor: Option<Successor> = None;
         let (detach, attached) = agent.attach()?;
         let coredns = agent.status.metrics.coredns().clone();
-        let mut reload = reload::Reload::new(agent.args.corefile.clone(), coredns);
+        let mut reload = reload::Reload::new(agent.corefile.clone(), coredns);
+        let mut look_around = tokio::time::interval(LOOK_AROUND);
 
         let result = loop {
             let newest = successor.as_ref().map(|successor| &successor.config);
@@ -102,6 +110,7 @@ impl Agent {
                 config = reload.next(&newest) => {
                     successor = agent.reload(config, &following.demand).await;
                 }
+                _ = look_around.tick() => agent.look_around(),
                 listed = Successor::listed(&mut successor) => {
                     agent.succeed(listed, &mut following, &audience).await;
                 }
@@ -115,15 +124,19 @@ impl Agent {
 
     /// Reads the Corefile, loads the programs, opens the sockets.
     async fn start(args: RunArgs) -> Result<Self> {
-        let config = read_corefile(args.corefile.as_deref())?;
-        for warning in &config.warnings {
+        let surroundings = Surroundings::find(&args);
+        let corefile = Corefile::new(&args, surroundings.domain());
+        let config = corefile.load()?;
+        tracing::info!("the Corefile is {}", corefile.said());
+        for warning in config.warnings.iter().chain(&config.passed) {
             tracing::warn!("{warning}");
         }
         let (datapath, held) = Self::load(&args)?;
-        let cluster = Cluster::new(held, args.service.clone());
+        let cluster = Cluster::new(held, surroundings::dns_service(&args));
         let cluster = Arc::new(RwLock::new(cluster));
         let status = Status::default();
         status.ready.set(LISTED, false);
+        status.ready.note(config.passed.clone());
         let mut serving = Serving::new(status.metrics.responses());
         let own = own_addresses(&config, &args)?;
         let mut objects = Demand::of(&config, &args)?.objects();
@@ -136,6 +149,8 @@ impl Agent {
         let admin = Admin::start(&wanted, &status).await?;
         let mut agent = Self {
             args,
+            corefile,
+            surroundings,
             config,
             complaint: None,
             cluster,
@@ -239,16 +254,53 @@ impl Agent {
                 cluster.held().octets_taken() / 1024
             );
         }
+        if is_listed {
+            self.find_dns_service();
+        }
         self.set_destinations();
         self.status.ready.set(LISTED, is_listed);
+        if is_listed && self.datapath.is_some() {
+            let cluster = self.cluster.read();
+            self.surroundings.say(&self.args, &self.config, &cluster);
+        }
+    }
+
+    /// Whether NodeLocal DNSCache has come or gone.
+    fn look_around(&mut self) {
+        if self.surroundings.look() {
+            self.set_destinations();
+        }
+    }
+
+    /// Takes the Service that pods ask where the usual one is not there.
+    fn find_dns_service(&mut self) {
+        let found = self
+            .surroundings
+            .other_service(&self.args, &self.cluster.read());
+        let Some(service) = found else { return };
+        tracing::info!(
+            "the DNS Service is {service}: {} names its ClusterIP",
+            self.args.resolv_conf.display()
+        );
+        let Ok(own) = own_addresses(&self.config, &self.args) else {
+            return;
+        };
+        let mut cluster = self.cluster.write();
+        cluster.set_dns_service(service);
+        cluster.configure(&self.config, &own);
     }
 
     fn set_destinations(&mut self) {
         let Some(datapath) = &mut self.datapath else {
             return;
         };
-        let (listen, ips) = (&self.args.listen, &self.args.service_ip);
-        let wanted = serving::destinations(&self.config, listen, ips, &self.cluster.read());
+        let listen = &self.args.listen;
+        let further = self.args.service_ip.iter();
+        let ips: Vec<IpAddr> = further
+            .chain(self.surroundings.node_local())
+            .copied()
+            .collect();
+        let wanted = serving::destinations(&self.config, listen, &ips, &self.cluster.read());
         match datapath.destinations.set(&wanted) {
             Ok(false) => {}
             Ok(true) => {
@@ -330,11 +382,10 @@ impl Agent {
             self.admin.set(&wanted).await?;
             self.wanted = wanted;
         }
-        for warning in config
-            .warnings
-            .iter()
-            .filter(|new| !self.config.warnings.contains(new))
-        {
+        let said =
+            |old: &Config, new: &String| old.warnings.contains(new) || old.passed.contains(new);
+        let news = config.warnings.iter().chain(&config.passed);
+        for warning in news.filter(|new| !said(&self.config, new)) {
             tracing::warn!("{warning}");
         }
         let mut objects = objects;
@@ -357,6 +408,7 @@ impl Agent {
         self.notifier = Notifier::start(&config, &self.cluster);
         self.config = config;
         self.complaint = None;
+        self.status.ready.note(self.config.passed.clone());
         self.set_destinations();
         Ok(())
     }
@@ -388,13 +440,6 @@ impl Agent {
         self.serving.stop(DRAIN).await;
         self.admin.stop().await;
     }
-}
-
-fn read_corefile(path: Option<&Path>) -> Result<Config> {
-    Ok(match path {
-        Some(path) => Config::load(path)?,
-        None => Config::embedded()?,
-    })
 }
 
 /// Our own addresses as clients know them, for `ns.dns.<zone>` where there is no DNS Service.

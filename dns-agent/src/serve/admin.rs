@@ -75,12 +75,21 @@ pub enum AdminError {
 
 /// Conditions that must all hold, by what is said while one does not; clones share them.
 #[derive(Debug, Clone, Default)]
-pub struct Readiness(Arc<Mutex<BTreeMap<&'static str, bool>>>);
+pub struct Readiness(
+    Arc<Mutex<BTreeMap<&'static str, bool>>>,
+    /// What is said in any case.
+    Arc<Mutex<Vec<String>>>,
+);
 
 impl Readiness {
     /// Sets one condition. `reason` names what is waited for while it is not `ok`.
     pub fn set(&self, reason: &'static str, ok: bool) {
         self.0.lock().insert(reason, ok);
+    }
+
+    /// Sets what is said, a line each, whether all conditions hold or not.
+    pub fn note(&self, notes: Vec<String>) {
+        *self.1.lock() = notes;
     }
 
     /// What is waited for; empty: ready.
@@ -346,13 +355,18 @@ async fn ready(State(status): State<Status>) -> Response {
     answer(&status.ready)
 }
 
-/// 200 and `OK`, or 503 and what is missing, a line each.
+/// 200 and `OK`, or 503 and what is missing, a line each; then what is said in any case.
 fn answer(readiness: &Readiness) -> Response {
     let missing = readiness.missing();
-    if missing.is_empty() {
-        return "OK".into_response();
-    }
-    (StatusCode::SERVICE_UNAVAILABLE, missing.join("\n")).into_response()
+    let (status, first) = if missing.is_empty() {
+        (StatusCode::OK, "OK".to_owned())
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, missing.join("\n"))
+    };
+    let notes = readiness.1.lock();
+    let lines = std::iter::once(&first).chain(notes.iter());
+    let body: Vec<&str> = lines.map(String::as_str).collect();
+    (status, body.join("\n")).into_response()
 }
 
 async fn metrics(State(status): State<Status>) -> Response {

@@ -10,6 +10,7 @@ use std::time::Instant;
 use dns_agent::cluster::Cluster;
 use dns_agent::cluster::instance::Instance;
 use dns_agent::corefile::Config;
+use dns_agent::k8s::needs::Needs;
 use dns_agent::k8s::object::{Kind, Object, ObjectKey};
 use dns_agent::k8s::{Event, Verb, document};
 use dns_agent::map::held::Held;
@@ -179,7 +180,7 @@ impl Site {
     /// What the agent says.
     fn agents_response(&self, message: &[u8]) -> Vec<u8> {
         match Query::parse(message.to_vec(), Transport::Udp, client()) {
-            Parsed::Query(query) => block_on(self.servers.answer(&query)).into_message(),
+            Parsed::Query(query) => block_on(self.servers.answer(&query)).into_messages().0,
             other => panic!("the responder answers what the agent has as {other:?}"),
         }
     }
@@ -187,7 +188,7 @@ impl Site {
 
 /// The objects of these manifests. Panics where they have mistakes.
 pub fn objects(manifests: &[&str]) -> Vec<Object> {
-    let reading = document::read(&manifests.join("\n---\n"));
+    let reading = document::read(&manifests.join("\n---\n"), &Needs::default());
     assert!(reading.mistakes.is_empty(), "{:?}", reading.mistakes);
     reading.objects
 }

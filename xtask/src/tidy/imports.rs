@@ -32,6 +32,7 @@ const RULES: [Rule; 6] = [
             "k8s::slice",
             "k8s::index",
             "k8s::needs",
+            "k8s::selector",
             "k8s::Verb",
             "plugin",
         ]),

@@ -2,6 +2,7 @@
 
 mod authority;
 mod bad;
+mod beside;
 mod good;
 mod hostile;
 mod import;

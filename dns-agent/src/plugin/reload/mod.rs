@@ -11,7 +11,8 @@ const OPTIONS: Known = Known {
     missing: &[],
 };
 
-const DEFAULT_INTERVAL: Duration = Duration::from_secs(30);
+/// How often a Corefile is looked at unless it says so itself.
+pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(30);
 const MIN_INTERVAL: Duration = Duration::from_secs(2);
 const MIN_JITTER: Duration = Duration::from_secs(1);
 
