@@ -1,7 +1,10 @@
-//! The project's verbs, run as `cargo xtask VERB`: `setup`, `test`, `demo` and `image`.
+//! The project's verbs, run as `cargo xtask VERB`: `setup`, `test`, `demo`, `image` and `e2e`.
 
 mod command;
 mod demo;
+mod e2e;
+mod exposition;
+mod http;
 mod image;
 mod kube_assets;
 mod kube_clients;
@@ -33,6 +36,8 @@ enum Verb {
     Demo(demo::Options),
     /// The agent as a container image, an OCI archive for each architecture in target/images
     Image(image::Options),
+    /// Install on the cluster of KUBECONFIG, check what pods see, uninstall, and a table of it
+    E2e(e2e::Options),
     /// The demo's upstream resolver, started by the demo in a namespace of its own
     #[command(hide = true)]
     DemoUpstream {
@@ -47,6 +52,7 @@ fn main() -> ExitCode {
         Verb::Test => test::run(),
         Verb::Demo(options) => demo::run(&options),
         Verb::Image(options) => image::run(&options),
+        Verb::E2e(options) => e2e::run(&options),
         Verb::DemoUpstream { address } => demo::serve_upstream(address),
     };
     match result {
