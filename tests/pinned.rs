@@ -74,6 +74,7 @@ fn fill(ebpf: &mut aya::Ebpf) -> Held {
             zone: 0,
             zone_len: zone.wire().len().try_into().unwrap(),
             shuffle: true,
+            account: 0,
         };
         let (record, entry) = encode(&Name::parse(&name).unwrap(), &Node { rrsets }, placement);
         held.put(record, entry).unwrap();

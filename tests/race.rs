@@ -82,6 +82,7 @@ fn record(number: u16, generation: u8) -> Result<(Vec<u8>, NameEntry)> {
         zone_len: u8::try_from(zone().wire().len())?,
         // A set's addresses are all the same, so that their order may be drawn.
         shuffle: number.is_multiple_of(2),
+        account: 0,
     };
     Ok(encode(&name(number)?, &node(number, generation), placement))
 }

@@ -1,16 +1,20 @@
 //! Every metric of the agent, by name, as the text that Prometheus reads (`OpenMetrics` 1.0).
 
+pub mod coredns;
+
 use std::fmt;
 use std::sync::Arc;
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::{Metric, Registry};
+
+use coredns::{Block, CoreDns, Exchange};
 
 /// The type of a body from [`Metrics::text`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -19,12 +23,24 @@ pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; cha
 #[derive(Debug, Clone)]
 pub struct Metrics {
     registry: Arc<RwLock<Registry>>,
+    /// What has a prefix of its own.
+    coredns: Arc<Registry>,
     responses: Responses,
+    /// What the kernel answered since it was last asked for.
+    answers: Arc<Mutex<Option<Answers>>>,
 }
 
-/// `kerndns_responses_total`: what the agent's sockets sent, by transport and RCODE.
+/// What the agent's sockets sent: `kerndns_responses_total`, by transport and RCODE, and [`CoreDns`].
 #[derive(Debug, Clone, Default)]
-pub struct Responses(Family<ResponseLabels, Counter>);
+pub struct Responses {
+    sent: Family<ResponseLabels, Counter>,
+    coredns: CoreDns,
+}
+
+/// Answers by what they are counted under, and how many.
+pub type AnswerCount = (Block, Exchange, u64);
+
+struct Answers(Box<dyn Fn() -> Vec<AnswerCount> + Send + Sync>);
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ResponseLabels {
@@ -45,14 +61,18 @@ impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix("kerndns");
         let responses = Responses::default();
+        let mut coredns = Registry::with_prefix("coredns");
+        responses.coredns.register(&mut coredns);
         registry.register(
             "responses",
             "Responses sent by the agent's own sockets",
-            responses.0.clone(),
+            responses.sent.clone(),
         );
         Self {
             registry: Arc::new(RwLock::new(registry)),
+            coredns: Arc::new(coredns),
             responses,
+            answers: Arc::default(),
         }
     }
 }
@@ -61,6 +81,16 @@ impl Metrics {
     /// The counter that listeners count their responses in.
     pub fn responses(&self) -> Responses {
         self.responses.clone()
+    }
+
+    /// The metrics under CoreDNS's names.
+    pub fn coredns(&self) -> &CoreDns {
+        &self.responses.coredns
+    }
+
+    /// Counts the kernel's answers in with the agent's: `take` says at each scrape what is new.
+    pub fn kernel_answers(&self, take: impl Fn() -> Vec<AnswerCount> + Send + Sync + 'static) {
+        *self.answers.lock() = Some(Answers(Box::new(take)));
     }
 
     /// Exports `kerndns_kernel_outcomes_total`, read through `read` at each scrape.
@@ -83,8 +113,15 @@ impl Metrics {
 
     /// Everything registered.
     pub fn text(&self) -> Result<String, fmt::Error> {
+        if let Some(Answers(take)) = &*self.answers.lock() {
+            for (block, exchange, times) in take() {
+                self.coredns().count(&block, exchange, times);
+            }
+        }
         let mut text = String::new();
-        encode(&mut text, &self.registry.read())?;
+        encode_registry(&mut text, &self.registry.read())?;
+        encode_registry(&mut text, &self.coredns)?;
+        encode_eof(&mut text)?;
         Ok(text)
     }
 }
@@ -96,7 +133,18 @@ impl Responses {
             transport: if tcp { "tcp" } else { "udp" },
             rcode: rcode_name(rcode),
         };
-        self.0.get_or_create(&labels).inc();
+        self.sent.get_or_create(&labels).inc();
+    }
+
+    /// The metrics under CoreDNS's names.
+    pub fn coredns(&self) -> &CoreDns {
+        &self.coredns
+    }
+}
+
+impl fmt::Debug for Answers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Answers")
     }
 }
 
@@ -146,7 +194,7 @@ mod tests {
     #[test]
     fn kernel_outcomes_are_read_at_each_scrape_and_named_as_scripts_expect() {
         let metrics = Metrics::default();
-        let count = Arc::new(parking_lot::Mutex::new(3));
+        let count = Arc::new(Mutex::new(3));
         let read = Arc::clone(&count);
         metrics.kernel_outcomes(move || vec![("tc", "answer", *read.lock()), ("xdp", "stale", 0)]);
         let line = |text: &str, line: &str| text.lines().any(|found| found == line);

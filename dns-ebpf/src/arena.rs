@@ -8,7 +8,7 @@
 //!
 //! ```text
 //! octet 0   key of the name                         u64
-//!       8   name_len zone zone_len flags sets       u8 x 5, padding
+//!       8   name_len zone zone_len flags sets account   u8 x 6, padding
 //!      16   the name, folded, wire form, padded with zeros to a multiple of 8
 //!       .   one `Set` of 16 octets per type
 //!       .   the resource records of each set, starting at even offsets
@@ -123,6 +123,8 @@ pub struct Head {
     pub flags: u8,
     /// How many sets follow the name.
     pub sets: usize,
+    /// What answers from it are counted under: see [`answered`](crate::answered).
+    pub account: usize,
 }
 
 impl Head {
@@ -134,6 +136,7 @@ impl Head {
             | (self.zone_len as u64) << 16
             | u64::from(self.flags) << 24
             | (self.sets as u64) << 32
+            | (self.account as u64) << 40
     }
 
     /// From word 1 of a record.
@@ -146,6 +149,7 @@ impl Head {
             zone_len: octet(16),
             flags: octet(24) as u8,
             sets: octet(32),
+            account: octet(40),
         }
     }
 }

@@ -21,6 +21,7 @@
     feature(asm_experimental_arch)
 )]
 
+pub mod answered;
 pub mod arena;
 pub mod bound;
 pub mod checksum;

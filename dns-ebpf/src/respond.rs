@@ -44,6 +44,8 @@ pub struct Reply {
     pub tail_len: usize,
     /// The sum of the whole message.
     pub sum: u64,
+    /// What it is counted under: see [`answered`](crate::answered).
+    pub account: usize,
 }
 
 impl Reply {
@@ -67,7 +69,9 @@ pub fn respond(scratch: &mut Scratch, query: &Query, store: &impl Store) -> Resu
     let Some(record) = store.find(query.key) else {
         let zone = negative::authority(scratch, query, store.zones().ok_or(Outcome::Internal)?)?;
         let soa = Some((zone, zone.apex as usize));
+        let account = zone.account as usize;
         let reply = finish(scratch, query, Outcome::NxDomain, DENIAL, NOTHING, soa);
+        let reply = Reply { account, ..reply };
         return unchanged(store, epoch, reply);
     };
     let head = record.head();
@@ -77,8 +81,10 @@ pub fn respond(scratch: &mut Scratch, query: &Query, store: &impl Store) -> Resu
     {
         return Err(Outcome::OtherName);
     }
+    let account = head.account;
     if let Some(set) = find_set(&record, query, head.sets) {
-        return positive(scratch, query, store, &record, &set, head.flags);
+        let reply = positive(scratch, query, store, &record, &set, head.flags)?;
+        return Ok(Reply { account, ..reply });
     }
     if head.flags & flag::ALIAS != 0 {
         return Err(Outcome::Alias);
@@ -87,13 +93,13 @@ pub fn respond(scratch: &mut Scratch, query: &Query, store: &impl Store) -> Resu
     let soa = Some((zone, head.zone_len));
     if head.flags & flag::APEX != 0 && query.rtype == SOA {
         let reply = finish(scratch, query, Outcome::Answer, [1, 0, 0], NOTHING, soa);
-        return unchanged(store, epoch, reply);
+        return unchanged(store, epoch, Reply { account, ..reply });
     }
     if zone.flags & zone::flag::COMPLETE == 0 {
         return Err(Outcome::Incomplete);
     }
     let reply = finish(scratch, query, Outcome::NoData, DENIAL, NOTHING, soa);
-    unchanged(store, epoch, reply)
+    unchanged(store, epoch, Reply { account, ..reply })
 }
 
 #[inline(always)]
@@ -211,5 +217,6 @@ fn finish(
         body_len,
         tail_len,
         sum,
+        account: 0,
     }
 }

@@ -46,8 +46,8 @@ pub struct Zone {
     pub serial: u32,
     /// TTL of the SOA record and its MINIMUM, seconds.
     pub ttl: u32,
-    /// Zero.
-    pub reserved: u32,
+    /// What denials of it are counted under: see [`answered`](crate::answered).
+    pub account: u32,
 }
 
 impl Zone {
@@ -60,7 +60,7 @@ impl Zone {
         flags: 0,
         serial: 0,
         ttl: 0,
-        reserved: 0,
+        account: 0,
     };
 
     /// A cut at `name` (folded, wire form) with neither flags nor SOA.

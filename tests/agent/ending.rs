@@ -76,10 +76,14 @@ fn no_query_is_lost_when_an_agent_in_front_of_another_server_ends() -> Result<()
         let turn = said.iter().position(|address| address != WEB.1);
         let (kernel, rest) = said.split_at(turn.unwrap_or(said.len()));
         assert!(kernel.len() > 20 && rest.len() > 20, "{tc}: {said:?}");
-        assert!(
-            rest.iter().all(|address| *address == behind.to_string()),
-            "{tc}: {rest:?}"
-        );
+        let lost = rest.iter().filter(|address| address.is_empty()).count();
+        // The removal of a clsact queueing discipline stops the interface's transmit queues for a moment
+        // (`qdisc_graft`, Linux 6.18), and the other server's response may be on its way just then.
+        assert!(lost <= usize::from(tc == "clsact"), "{tc}: {rest:?}");
+        let others = rest
+            .iter()
+            .filter(|address| **address == behind.to_string());
+        assert_eq!(others.count() + lost, rest.len(), "{tc}: {rest:?}");
         let filters = site.testbed.node.run("tc qdisc show dev veth0")?;
         assert!(!filters.contains("clsact"), "{filters}");
         assert!(site.pinned().is_empty());

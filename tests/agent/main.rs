@@ -3,6 +3,7 @@
 
 mod ending;
 mod faults;
+mod metrics;
 mod modes;
 mod reload;
 mod stale;

@@ -65,7 +65,7 @@ impl Watched {
                     .retain(|(of, key), _| of != kind || keys.contains(key));
                 self.lists.push(*kind);
             }
-            Event::Broken(_) | Event::Restored(_) => {}
+            Event::Triggered(..) | Event::Broken(_) | Event::Restored(_) => {}
         }
         event
     }

@@ -22,6 +22,8 @@ pub struct Placement {
     pub zone_len: u8,
     /// Whether the order of addresses is drawn per answer.
     pub shuffle: bool,
+    /// What answers are counted under: see [`dns_ebpf::answered`].
+    pub account: u8,
 }
 
 /// The record for `name`, its key left zero, and its entry in NAMES, its reference left zero.
@@ -44,6 +46,7 @@ pub fn encode(name: &Name, node: &Node, placement: Placement) -> (Vec<u8>, NameE
         zone_len: placement.zone_len.into(),
         flags,
         sets: sets.len(),
+        account: placement.account.into(),
     };
     let mut record = vec![0; 16 + wire.len().next_multiple_of(8) + 16 * sets.len()];
     record[8..16].copy_from_slice(&head.to_word().to_ne_bytes());

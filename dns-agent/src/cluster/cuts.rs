@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use dns_ebpf::zone::{SUFFIX, ZONES, Zone, flag};
 
+use super::accounts::Accounts;
 use super::instance::Instance;
 use crate::corefile::Config;
 use crate::plugin::kubernetes::Pods;
@@ -17,8 +18,17 @@ use crate::record::reverse::is_reverse;
 #[derive(Debug, Clone, Default)]
 pub(super) struct Cuts {
     cuts: Vec<Cut>,
-    /// The zones of the port's server blocks, longest first, and the instance that each has.
-    blocks: Vec<(Name, Option<usize>)>,
+    /// The zones of the port's server blocks, longest first.
+    blocks: Vec<Block>,
+}
+
+/// A zone of a server block.
+#[derive(Debug, Clone)]
+struct Block {
+    zone: Name,
+    instance: Option<usize>,
+    /// What the programs count its answers under.
+    account: u8,
 }
 
 #[derive(Debug, Clone)]
@@ -28,11 +38,16 @@ struct Cut {
     /// The zone whose SOA denies, and its TTL.
     apex: usize,
     ttl: u32,
+    account: u8,
 }
 
 impl Cuts {
     /// Of the server blocks that share a port with the first `kubernetes` block.
-    pub(super) fn new(config: &Config, instances: &[Arc<Instance>]) -> Self {
+    pub(super) fn new(
+        config: &Config,
+        instances: &[Arc<Instance>],
+        accounts: &mut Accounts,
+    ) -> Self {
         let Some(port) = instances.first().map(|instance| instance.port) else {
             return Self::default();
         };
@@ -46,19 +61,24 @@ impl Cuts {
             let instance = instances
                 .iter()
                 .position(|instance| instance.server == server);
-            blocks.extend(block.zones.iter().map(|zone| (zone.clone(), instance)));
+            blocks.extend(block.zones.iter().map(|zone| Block {
+                zone: zone.clone(),
+                instance,
+                account: instance.map_or(0, |_| accounts.of(block, zone)),
+            }));
         }
-        blocks.sort_by_key(|(zone, _)| std::cmp::Reverse(zone.labels().count()));
+        blocks.sort_by_key(|block| std::cmp::Reverse(block.zone.labels().count()));
         // Two blocks for one zone differ in `bind`: which one is asked depends on the address, and the programs do
         // not guess.
         let ambiguous: BTreeSet<Name> = blocks
             .iter()
-            .filter(|(zone, _)| blocks.iter().filter(|(other, _)| other == zone).count() > 1)
-            .map(|(zone, _)| zone.clone())
+            .map(|block| &block.zone)
+            .filter(|zone| blocks.iter().filter(|other| other.zone == **zone).count() > 1)
+            .cloned()
             .collect();
-        for (zone, instance) in &mut blocks {
-            if ambiguous.contains(zone) {
-                *instance = None;
+        for block in &mut blocks {
+            if ambiguous.contains(&block.zone) {
+                block.instance = None;
             }
         }
         let mut cuts = Self {
@@ -84,8 +104,9 @@ impl Cuts {
 
     /// Every name at which the answer to a missing name may change.
     fn names(&self, instances: &[Arc<Instance>]) -> BTreeSet<Name> {
-        let mut names: BTreeSet<Name> = self.blocks.iter().map(|(zone, _)| zone.clone()).collect();
-        for instance in self.blocks.iter().filter_map(|(_, instance)| *instance) {
+        let mut names: BTreeSet<Name> =
+            self.blocks.iter().map(|block| block.zone.clone()).collect();
+        for instance in self.blocks.iter().filter_map(|block| block.instance) {
             let options = instances[instance].view.options();
             names.extend(options.zones.iter().cloned());
             names.extend(options.fallthrough.iter().cloned());
@@ -102,6 +123,7 @@ impl Cuts {
         let zone = instance.and_then(|instance| instance.view.zone_of(&name));
         let mut cut = Cut {
             apex: name.wire().len(),
+            account: self.account(&name),
             name,
             flags: flag::USED,
             ttl: 0,
@@ -127,10 +149,16 @@ impl Cuts {
 
     /// The instance of the server block that is asked for `name`.
     pub(super) fn instance(&self, name: &Name) -> Option<usize> {
-        self.blocks
-            .iter()
-            .find(|(zone, _)| name.is_under(zone))
-            .and_then(|(_, instance)| *instance)
+        self.block(name).and_then(|block| block.instance)
+    }
+
+    /// What answers for `name` are counted under.
+    pub(super) fn account(&self, name: &Name) -> u8 {
+        self.block(name).map_or(0, |block| block.account)
+    }
+
+    fn block(&self, name: &Name) -> Option<&Block> {
+        self.blocks.iter().find(|block| name.is_under(&block.zone))
     }
 
     /// The slot of a zone.
@@ -158,6 +186,7 @@ impl Cuts {
                 flags: cut.flags | state,
                 serial,
                 ttl: cut.ttl,
+                account: cut.account.into(),
                 ..Zone::new(cut.name.wire())
             }
         };

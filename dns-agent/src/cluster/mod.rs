@@ -3,6 +3,7 @@
 //! One writer ([`control`]) takes events in; listeners read. A change goes `Index::apply` ->
 //! `View::touched` -> `View::node` -> `answer::held::encode` -> `Held::put`.
 
+pub mod accounts;
 pub mod control;
 mod cuts;
 pub mod instance;
@@ -22,6 +23,7 @@ use crate::k8s::{Event, Verb};
 use crate::map::MapFault;
 use crate::map::held::Held;
 use crate::record::{Name, Node};
+use accounts::Accounts;
 use cuts::Cuts;
 use instance::Instance;
 
@@ -33,6 +35,7 @@ pub struct Cluster {
     index: Index,
     instances: Vec<Arc<Instance>>,
     cuts: Cuts,
+    accounts: Accounts,
     held: Held,
     dns_service: ObjectKey,
     listed: BTreeSet<&'static str>,
@@ -60,6 +63,7 @@ impl Cluster {
             index: Index::default(),
             instances: Vec::new(),
             cuts: Cuts::default(),
+            accounts: Accounts::default(),
             held,
             dns_service,
             listed: BTreeSet::new(),
@@ -90,7 +94,7 @@ impl Cluster {
             .enumerate()
             .filter_map(instance)
             .collect();
-        self.cuts = Cuts::new(config, &self.instances);
+        self.cuts = Cuts::new(config, &self.instances, &mut self.accounts);
         self.rebuild();
         &self.instances
     }
@@ -103,6 +107,8 @@ impl Cluster {
         for event in events {
             match event {
                 Event::Change(verb, _) => self.apply(verb, &mut names),
+                // How long it took is measured when all is written.
+                Event::Triggered(..) => {}
                 Event::Broken(kind) => {
                     self.broken.entry(kind.plural()).or_insert(now);
                 }
@@ -150,6 +156,11 @@ impl Cluster {
     /// The objects.
     pub fn index(&self) -> &Index {
         &self.index
+    }
+
+    /// What the programs count their answers under.
+    pub fn accounts(&self) -> &Accounts {
+        &self.accounts
     }
 
     /// What is answered from.
@@ -239,6 +250,7 @@ impl Cluster {
                 zone: slot,
                 zone_len,
                 shuffle: instance.shuffle,
+                account: self.cuts.account(name),
             },
         ))
     }

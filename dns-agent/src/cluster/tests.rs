@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use dns_ebpf::fold::Seed;
 use dns_ebpf::outcome::Outcome;
 use dns_ebpf::query;
-use dns_ebpf::respond::respond;
+use dns_ebpf::respond::{Reply, respond};
 use dns_ebpf::scratch::{DNS, Scratch};
 
 use super::Cluster;
@@ -83,6 +83,14 @@ impl Bench {
 
     /// What the programs would do with a question for A.
     fn ask(&self, name: &str) -> Outcome {
+        match self.reply(name) {
+            Ok(reply) => reply.outcome,
+            Err(outcome) => outcome,
+        }
+    }
+
+    /// The same, whole.
+    fn reply(&self, name: &str) -> Result<Reply, Outcome> {
         let mut message = vec![0, 9, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
         message.extend(Name::parse(name).unwrap().wire());
         message.extend([0, 1, 0, 1]);
@@ -90,10 +98,7 @@ impl Bench {
         scratch.front[DNS..DNS + message.len()].copy_from_slice(&message);
         let held = self.cluster.held();
         let query = query::parse(&mut scratch, message.len(), held.seed()).unwrap();
-        match respond(&mut scratch, &query, held) {
-            Ok(reply) => reply.outcome,
-            Err(outcome) => outcome,
-        }
+        respond(&mut scratch, &query, held)
     }
 }
 
@@ -276,4 +281,29 @@ fn a_reload_changes_what_it_says_and_keeps_the_rest() {
         Outcome::NxDomain
     );
     assert_eq!(bench.ask("7.0.96.10.in-addr.arpa"), Outcome::OtherServer);
+}
+
+#[test]
+fn an_answer_is_counted_under_its_server_block_whatever_slot_its_zone_has() {
+    let mut bench = Bench::listed();
+    let zone = |bench: &Bench, name: &str| {
+        let account = bench.reply(name).unwrap().account;
+        let block = bench.cluster.accounts().block(account).unwrap();
+        assert_eq!(block.server, "dns://:53");
+        block.zone.clone()
+    };
+    let nodata = "default.svc.cluster.local";
+    for name in [WEB, NONE, nodata, "7.0.96.10.in-addr.arpa"] {
+        assert_eq!(zone(&bench, name), ".", "{name}");
+    }
+    let own = "default.svc.cluster.local {\n kubernetes cluster.local\n}\n";
+    bench
+        .cluster
+        .configure(&config(&format!("{COREFILE}{own}")), &[]);
+    for name in [WEB, NONE, nodata] {
+        assert_eq!(zone(&bench, name), "default.svc.cluster.local.", "{name}");
+    }
+    assert_eq!(zone(&bench, "none.other.svc.cluster.local"), ".");
+    bench.cluster.configure(&config(COREFILE), &[]);
+    assert_eq!(zone(&bench, WEB), ".");
 }

@@ -72,6 +72,17 @@ pub struct Server {
     pub reload: Option<Duration>,
 }
 
+impl Server {
+    /// CoreDNS's `server` label of metrics: `dns://:53`, or `dns://192.0.2.1:53` with one address in `bind`.
+    pub fn label(&self) -> String {
+        match self.bind.as_slice() {
+            [host] if host.contains(':') => format!("dns://[{host}]:{}", self.port),
+            [host] => format!("dns://{host}:{}", self.port),
+            _ => format!("dns://:{}", self.port),
+        }
+    }
+}
+
 /// `health`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Health {

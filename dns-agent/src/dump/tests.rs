@@ -14,6 +14,7 @@ fn held(name: &str, rrsets: Vec<RRset>) -> HeldName {
         zone: 0,
         zone_len: zone.wire().len().try_into().unwrap(),
         shuffle: true,
+        account: 0,
     };
     let (record, _) = encode(
         &record::Name::parse(name).unwrap(),

@@ -12,10 +12,11 @@ pub mod manifest;
 pub mod object;
 pub mod slice;
 pub mod strip;
+mod trigger;
 pub mod watch;
 
 use std::collections::HashSet;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use object::{Kind, Object, ObjectKey};
 
@@ -36,6 +37,9 @@ pub enum Verb {
 pub enum Event {
     /// A change, and when the source had it (the start of "event to answer").
     Change(Verb, Instant),
+    /// When what the change just told is about happened: a Pod of this Service, or the Service itself, changed. Not told
+    /// of a list, whose objects may have changed long ago.
+    Triggered(ObjectKey, SystemTime),
     /// The source lost touch with one kind; what it said before may be out of date from now on.
     Broken(Kind),
     /// The source is in touch again (after a `Reset`, or a watch that went on without a gap).

@@ -17,7 +17,7 @@ use super::object::{
 };
 
 /// The label that names an EndpointSlice's Service.
-const SERVICE_NAME: &str = "kubernetes.io/service-name";
+pub(super) const SERVICE_NAME: &str = "kubernetes.io/service-name";
 
 /// Why an object cannot be used; `field` is its path in the manifest.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]

@@ -29,7 +29,7 @@ use tracing::{debug, warn};
 use super::connect::{Connection, SILENCE};
 use super::object::{Kind, Object, ObjectKey};
 use super::strip::Strip;
-use super::{Event, Verb};
+use super::{Event, Verb, trigger};
 use told::Told;
 
 /// The server ends a watch after so many seconds, some jitter added, and it is resumed. Short,
@@ -234,9 +234,16 @@ where
             }
         };
         match (object, listed) {
-            (Some(object), listed) => {
-                listed.map(|keys| keys.insert(key));
+            (Some(object), Some(keys)) => {
+                keys.insert(key);
                 self.change(Verb::Apply(object))
+            }
+            (Some(object), None) => {
+                self.change(Verb::Apply(object))?;
+                if let Some((service, at)) = trigger::of(whole.meta()) {
+                    self.events.send(Event::Triggered(service, at))?;
+                }
+                Ok(())
             }
             (None, Some(_)) => Ok(()),
             (None, None) => self.change(Verb::Delete(self.kind, key)),

@@ -3,6 +3,7 @@
 //! Without the kernel's side (`--kernel off`) the same structures lie on the heap, so that the agent's
 //! sockets and the programs answer from one form of the data.
 
+pub mod answered;
 pub mod arena;
 pub mod destinations;
 pub mod held;

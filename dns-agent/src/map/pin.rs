@@ -17,6 +17,7 @@ use nix::sys::statfs::{BPF_FS_MAGIC, statfs};
 use thiserror::Error;
 use tracing::{debug, info, warn};
 
+use super::answered::ANSWERED;
 use super::arena::ARENA;
 use super::destinations::DESTINATIONS;
 use super::names::NAMES;
@@ -25,7 +26,15 @@ use super::settings::SETTINGS;
 use super::zones::ZONES;
 
 /// The maps that are pinned, each under its name.
-pub const PINNED: [&str; 6] = [NAMES, ARENA, ZONES, SETTINGS, DESTINATIONS, OUTCOMES];
+pub const PINNED: [&str; 7] = [
+    NAMES,
+    ARENA,
+    ZONES,
+    SETTINGS,
+    DESTINATIONS,
+    OUTCOMES,
+    ANSWERED,
+];
 
 /// Where distributions have the BPF file system.
 const USUAL: &str = "/sys/fs/bpf";

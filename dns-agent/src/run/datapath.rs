@@ -13,6 +13,7 @@ use crate::kernel::attach::Programs;
 use crate::kernel::capabilities;
 use crate::kernel::log::KernelLog;
 use crate::kernel::object::{self, Constants, Object};
+use crate::map::answered::{ANSWERED, Answered};
 use crate::map::arena::{ARENA, Arena};
 use crate::map::destinations::{DESTINATIONS, Destinations};
 use crate::map::held::Held;
@@ -31,6 +32,7 @@ pub(super) struct Datapath {
     pub(super) ebpf: Object,
     pub(super) destinations: Destinations,
     pub(super) outcomes: Option<Outcomes>,
+    pub(super) answered: Option<Answered>,
     settings: Arc<SettingsMap>,
     alive: Arc<AtomicBool>,
     pins: pin::Pins,
@@ -65,11 +67,13 @@ impl Datapath {
         let alive = Arc::new(AtomicBool::new(true));
         heartbeat(Arc::clone(&settings), Arc::clone(&alive)).context("cannot start a thread")?;
         let outcomes = Some(outcomes);
+        let answered = Some(Answered::kernel(take(&mut ebpf, ANSWERED)?)?);
         Ok((
             Self {
                 ebpf,
                 destinations,
                 outcomes,
+                answered,
                 settings,
                 alive,
                 pins,

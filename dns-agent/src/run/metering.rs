@@ -1,9 +1,8 @@
 //! The agent's own metrics, beside the kernel's outcomes and the sockets' responses.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
 use prometheus_client::metrics::MetricType;
@@ -13,14 +12,18 @@ use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::Histogram;
 
 use crate::cluster::Cluster;
+use crate::cluster::control::Measured;
 use crate::kernel::attached::Attached;
 use crate::kernel::hook::Hook;
+use crate::map::answered::Answered;
 use crate::metrics::Metrics;
+use crate::metrics::coredns::{Block, CoreDns};
 
 /// What is measured as it happens.
 #[derive(Debug, Clone)]
 pub(super) struct Meters {
     latency: Histogram,
+    coredns: CoreDns,
 }
 
 impl Meters {
@@ -34,12 +37,18 @@ impl Meters {
             latency.clone(),
         );
         metrics.collect(Box::new(Names(Arc::clone(cluster))));
-        Self { latency }
+        Self {
+            latency,
+            coredns: metrics.coredns().clone(),
+        }
     }
 
-    /// Counts a change.
-    pub(super) fn answered_after(&self, latency: Duration) {
-        self.latency.observe(latency.as_secs_f64());
+    /// Takes down what was measured.
+    pub(super) fn take(&self, measured: Measured) {
+        match measured {
+            Measured::Answer(latency) => self.latency.observe(latency.as_secs_f64()),
+            Measured::Programming(kind, latency) => self.coredns.programmed(kind, latency),
+        }
     }
 }
 
@@ -104,6 +113,28 @@ impl Collector for Attachments {
         let name = "attach_failures";
         failures.encode(encoder.encode_descriptor(name, help, None, MetricType::Counter)?)
     }
+}
+
+/// Counts the programs' answers in with the agent's, from now on.
+pub(super) fn answered(metrics: &Metrics, answered: Answered, cluster: &Arc<RwLock<Cluster>>) {
+    let (answered, cluster) = (Mutex::new(answered), Arc::clone(cluster));
+    metrics.kernel_answers(move || {
+        let cluster = cluster.read();
+        let accounts = cluster.accounts();
+        let taken = answered
+            .lock()
+            .take(accounts.len())
+            .unwrap_or_else(|error| {
+                tracing::warn!("{error}");
+                Vec::new()
+            });
+        let count = |(kind, times): (dns_ebpf::answered::Answered, u64)| {
+            let block = accounts.block(kind.account)?;
+            let block = Block::new(block.server.as_str(), block.zone.as_str());
+            Some((block, kind.into(), times))
+        };
+        taken.into_iter().filter_map(count).collect()
+    });
 }
 
 /// Exports where the programs are attached.

@@ -80,11 +80,12 @@ impl Agent {
             Arc::clone(&agent.cluster),
             inbox,
             progress,
-            move |latency| meters.answered_after(latency),
+            move |measured| meters.take(measured),
         ));
         let mut source = agent.source(events).await?;
         let (detach, attached) = agent.attach()?;
-        let mut reload = reload::Reload::new(agent.corefile.clone());
+        let coredns = agent.status.metrics.coredns().clone();
+        let mut reload = reload::Reload::new(agent.corefile.clone(), coredns);
         let mut look_around = tokio::time::interval(LOOK_AROUND);
 
         let result = loop {
@@ -132,7 +133,7 @@ impl Agent {
             .set(&config, &args.listen, &instances, &cluster)
             .await?;
         let wanted = wanted(&config, &args);
-        let admin = Admin::start(&wanted, &status)?;
+        let admin = Admin::start(&wanted, &status).await?;
         let mut agent = Self {
             args,
             corefile,
@@ -146,6 +147,7 @@ impl Agent {
             wanted,
         };
         agent.export_outcomes();
+        agent.count_answers();
         agent.set_destinations();
         Ok(agent)
     }
@@ -195,6 +197,16 @@ impl Agent {
                     Vec::new()
                 }
             });
+    }
+
+    fn count_answers(&mut self) {
+        let answered = self
+            .datapath
+            .as_mut()
+            .and_then(|datapath| datapath.answered.take());
+        if let Some(answered) = answered {
+            metering::answered(&self.status.metrics, answered, &self.cluster);
+        }
     }
 
     /// Starts to follow the objects.
@@ -307,7 +319,10 @@ impl Agent {
     async fn reload(&mut self, config: Config) {
         match self.try_reload(config).await {
             Ok(()) => tracing::info!("the changed Corefile is in force"),
-            Err(error) => tracing::error!("the changed Corefile is not in force: {error:#}"),
+            Err(error) => {
+                self.status.metrics.coredns().reload_failed();
+                tracing::error!("the changed Corefile is not in force: {error:#}");
+            }
         }
     }
 
@@ -315,17 +330,8 @@ impl Agent {
         let own = own_addresses(&config, &self.args)?;
         let wanted = wanted(&config, &self.args);
         if wanted != self.wanted {
-            // One address cannot be held twice, so the old one goes first.
-            std::mem::replace(&mut self.admin, Admin::start(&[], &self.status)?)
-                .stop()
-                .await;
-            match Admin::start(&wanted, &self.status) {
-                Ok(admin) => (self.admin, self.wanted) = (admin, wanted),
-                Err(error) => {
-                    self.admin = Admin::start(&self.wanted, &self.status)?;
-                    return Err(error.into());
-                }
-            }
+            self.admin.set(&wanted).await?;
+            self.wanted = wanted;
         }
         let said =
             |old: &Config, new: &String| old.warnings.contains(new) || old.passed.contains(new);

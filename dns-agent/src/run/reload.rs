@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use crate::corefile::Config;
+use crate::metrics::coredns::CoreDns;
 
 use super::corefile::Corefile;
 
@@ -14,14 +15,16 @@ const LOOK: Duration = Duration::from_secs(1);
 pub(super) struct Reload {
     corefile: Corefile,
     said: Option<String>,
+    coredns: CoreDns,
 }
 
 impl Reload {
     /// Looks at the file of `corefile`; at nothing for the built-in Corefile.
-    pub(super) fn new(corefile: Corefile) -> Self {
+    pub(super) fn new(corefile: Corefile, coredns: CoreDns) -> Self {
         Self {
             corefile,
             said: None,
+            coredns,
         }
     }
 
@@ -50,6 +53,7 @@ impl Reload {
             Err(error) => {
                 let what = error.to_string();
                 if self.said.as_ref() != Some(&what) {
+                    self.coredns.reload_failed();
                     tracing::error!(
                         "the changed Corefile is not in force, the last good one stays: {what}"
                     );

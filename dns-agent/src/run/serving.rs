@@ -14,6 +14,7 @@ use crate::cluster::Cluster;
 use crate::cluster::instance::Instance;
 use crate::corefile::{Config, Server};
 use crate::metrics::Responses;
+use crate::metrics::coredns::CoreDns;
 use crate::plugin::errors::Errors;
 use crate::plugin::forward::Forward;
 use crate::plugin::kubernetes::Kubernetes;
@@ -49,8 +50,10 @@ impl Serving {
         let mut chains = BTreeMap::new();
         for &address in &addresses {
             let blocks = blocks_at(config, listen, address);
-            chains.insert(address, servers(&blocks, instances, cluster, &own)?);
+            let servers = servers(&blocks, instances, cluster, &own, self.responses.coredns())?;
+            chains.insert(address, servers);
         }
+        let plugins: Vec<_> = chains.values().flat_map(Servers::plugins).collect();
         let mut fresh = Vec::new();
         for &address in addresses
             .iter()
@@ -69,6 +72,7 @@ impl Serving {
                 self.sockets.insert(address, (socket, current));
             }
         }
+        self.responses.coredns().plugins(plugins);
         let gone: Vec<SocketAddr> = self
             .sockets
             .keys()
@@ -214,6 +218,7 @@ fn servers(
     instances: &[Arc<Instance>],
     cluster: &Arc<RwLock<Cluster>>,
     own: &[SocketAddr],
+    coredns: &CoreDns,
 ) -> Result<Servers> {
     let held_port = instances.first().map(|instance| instance.port);
     let mut chains = Vec::new();
@@ -232,9 +237,10 @@ fn servers(
             )));
         }
         for options in &server.forward {
-            handlers.push(Arc::new(Forward::new(options, own)?));
+            handlers.push(Arc::new(Forward::new(options, own)?.measured(coredns)));
         }
-        chains.push((server.zones.clone(), Chain::new(handlers)));
+        let chain = Chain::new(handlers).of(server.label());
+        chains.push((server.zones.clone(), chain));
     }
     Ok(Servers::new(chains))
 }

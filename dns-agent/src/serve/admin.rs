@@ -114,58 +114,158 @@ pub struct Status {
 /// The HTTP servers at work; dropping it stops them.
 #[derive(Debug)]
 pub struct Admin {
-    addresses: Vec<SocketAddr>,
+    status: Status,
+    servers: BTreeMap<SocketAddr, Server>,
+}
+
+/// One address at work.
+#[derive(Debug)]
+struct Server {
+    /// The server's own is another handle on the same socket.
+    listener: std::net::TcpListener,
+    endpoints: BTreeSet<Endpoint>,
     stop: watch::Sender<bool>,
-    tasks: JoinSet<()>,
+    task: JoinSet<()>,
 }
 
 impl Admin {
     /// Binds every address once, with the union of what is wanted there, and serves it.
-    pub fn start(wanted: &[Wanted], status: &Status) -> Result<Self, AdminError> {
-        let mut listeners = Vec::new();
-        for (address, (plugin, endpoints)) in by_address(wanted)? {
-            let listener = bind(address).map_err(|source| AdminError::Bind {
+    pub async fn start(wanted: &[Wanted], status: &Status) -> Result<Self, AdminError> {
+        let mut admin = Self {
+            status: status.clone(),
+            servers: BTreeMap::new(),
+        };
+        admin.set(wanted).await?;
+        Ok(admin)
+    }
+
+    /// Serves what is wanted now in place of what was wanted before. Addresses that stay are not let go of; where a
+    /// new one cannot be had, all stays as it was.
+    pub async fn set(&mut self, wanted: &[Wanted]) -> Result<(), AdminError> {
+        let plan = by_address(wanted)?;
+        let mut given_up = Vec::new();
+        let mut fresh = match self.bind(&plan, &mut given_up).await {
+            Ok(fresh) => fresh,
+            Err(error) => {
+                for (address, endpoints) in given_up {
+                    let again = bind(address)
+                        .and_then(|listener| Server::start(listener, &endpoints, &self.status));
+                    match again {
+                        Ok(server) => drop(self.servers.insert(address, server)),
+                        Err(error) => tracing::error!("{address} is not served any more: {error}"),
+                    }
+                }
+                return Err(error);
+            }
+        };
+        let held = std::mem::take(&mut self.servers);
+        for (address, server) in held {
+            match plan.get(&address) {
+                Some((_, endpoints)) if *endpoints == server.endpoints => {
+                    self.servers.insert(address, server);
+                }
+                Some(_) => {
+                    fresh.insert(address, server.stop().await);
+                }
+                None => drop(server.stop().await),
+            }
+        }
+        for (address, listener) in fresh {
+            if let Some((plugin, endpoints)) = plan.get(&address) {
+                let server = Server::start(listener, endpoints, &self.status);
+                let server = server.map_err(|source| AdminError::Bind {
+                    plugin,
+                    address,
+                    source,
+                })?;
+                self.servers.insert(address, server);
+            }
+        }
+        Ok(())
+    }
+
+    /// Binds what `plan` has and we have not. A wildcard address cannot be had while one of its port is held: what
+    /// is not wanted any more is given up for it.
+    async fn bind(
+        &mut self,
+        plan: &Plan,
+        given_up: &mut Vec<(SocketAddr, BTreeSet<Endpoint>)>,
+    ) -> Result<BTreeMap<SocketAddr, std::net::TcpListener>, AdminError> {
+        let mut fresh = BTreeMap::new();
+        for (&address, (plugin, _)) in plan {
+            if self.servers.contains_key(&address) {
+                continue;
+            }
+            let mut bound = bind(address);
+            if bound.is_err() {
+                let in_the_way = |held: &SocketAddr, _: &mut Server| {
+                    held.port() == address.port() && !plan.contains_key(held)
+                };
+                for (held, server) in self.servers.extract_if(.., in_the_way) {
+                    given_up.push((held, server.endpoints.clone()));
+                    drop(server.stop().await);
+                }
+                bound = bind(address);
+            }
+            let bound = bound.map_err(|source| AdminError::Bind {
                 plugin,
                 address,
                 source,
             })?;
-            listeners.push((listener, endpoints));
+            fresh.insert(address, bound);
         }
-        let (stop, stopped) = watch::channel(false);
-        let mut tasks = JoinSet::new();
-        let mut addresses = Vec::new();
-        for (listener, endpoints) in listeners {
-            addresses.extend(listener.local_addr());
-            let mut stopped = stopped.clone();
-            let stop = async move {
-                // An error is a dropped `Admin`, which means the same.
-                let _stop = stopped.wait_for(|stop| *stop).await;
-            };
-            let server = axum::serve(listener, router(&endpoints, status.clone()))
-                .with_graceful_shutdown(stop);
-            tasks.spawn(async move {
-                // axum's server ends in no error of its own.
-                let _end = server.into_future().await;
-            });
-        }
-        Ok(Self {
-            addresses,
-            stop,
-            tasks,
-        })
+        Ok(fresh)
     }
 
-    /// Where it listens, in the order of the addresses wanted.
-    pub fn addresses(&self) -> &[SocketAddr] {
-        &self.addresses
+    /// Where it listens, in order.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        let servers = self.servers.values();
+        servers
+            .filter_map(|server| server.listener.local_addr().ok())
+            .collect()
     }
 
     /// Stops listening; requests under way are answered.
-    pub async fn stop(mut self) {
+    pub async fn stop(self) {
+        let stopped = self.servers.into_values().map(Server::stop);
+        futures::future::join_all(stopped).await;
+    }
+}
+
+impl Server {
+    fn start(
+        listener: std::net::TcpListener,
+        endpoints: &BTreeSet<Endpoint>,
+        status: &Status,
+    ) -> io::Result<Self> {
+        let served = TcpListener::from_std(listener.try_clone()?)?;
+        let (stop, mut stopped) = watch::channel(false);
+        let stopped = async move {
+            // An error is a dropped `Server`, which means the same.
+            let _stop = stopped.wait_for(|stop| *stop).await;
+        };
+        let server =
+            axum::serve(served, router(endpoints, status.clone())).with_graceful_shutdown(stopped);
+        let mut task = JoinSet::new();
+        task.spawn(async move {
+            // axum's server ends in no error of its own.
+            let _end = server.into_future().await;
+        });
+        Ok(Self {
+            listener,
+            endpoints: endpoints.clone(),
+            stop,
+            task,
+        })
+    }
+
+    /// Takes no more requests and answers those under way; the socket is left to be served again.
+    async fn stop(mut self) -> std::net::TcpListener {
         self.stop.send_replace(true);
-        let ended = async { while self.tasks.join_next().await.is_some() {} };
+        let ended = async { while self.task.join_next().await.is_some() {} };
         // A client that keeps its connection does not keep us.
         let _in_time = tokio::time::timeout(DRAIN, ended).await;
+        self.listener
     }
 }
 
@@ -204,7 +304,7 @@ fn parse(address: &str) -> Option<SocketAddr> {
     Some(SocketAddr::new(ip, port.parse().ok()?))
 }
 
-fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+fn bind(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     match open(address) {
         // A host without IPv6 has no IPv6 wildcard; all its addresses are meant.
         Err(error) if address.ip() == Ipv6Addr::UNSPECIFIED && is_no_ipv6(&error) => open(
@@ -221,7 +321,7 @@ fn is_no_ipv6(error: &io::Error) -> bool {
     )
 }
 
-fn open(address: SocketAddr) -> io::Result<TcpListener> {
+fn open(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     let socket = Socket::new(
         Domain::for_address(address),
         Type::STREAM,
@@ -234,7 +334,7 @@ fn open(address: SocketAddr) -> io::Result<TcpListener> {
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     socket.listen(128)?;
-    TcpListener::from_std(socket.into())
+    Ok(socket.into())
 }
 
 fn router(endpoints: &BTreeSet<Endpoint>, status: Status) -> Router {

@@ -33,7 +33,7 @@ async fn readiness_says_what_is_waited_for() {
     let all = [Endpoint::Health, Endpoint::Ready, Endpoint::Metrics];
     // An address no other test has: its port is looked at once it is free again.
     let wanted = [wanted("--metrics", "127.0.0.9:0", &all)];
-    let admin = Admin::start(&wanted, &status).unwrap();
+    let admin = Admin::start(&wanted, &status).await.unwrap();
     let address = admin.addresses()[0];
     let missing = "maps written\nservices listed".to_owned();
     assert_eq!(fetch(address, "/ready").await, (503, missing));
@@ -62,8 +62,8 @@ async fn one_address_serves_what_all_plugins_want_there() {
         wanted("health", "127.0.0.1:0", &[Endpoint::Health]),
         wanted("ready", "127.0.0.2:0", &[Endpoint::Ready]),
     ];
-    let admin = Admin::start(&wanted, &Status::default()).unwrap();
-    let &[address, ready] = admin.addresses() else {
+    let admin = Admin::start(&wanted, &Status::default()).await.unwrap();
+    let [address, ready] = admin.addresses()[..] else {
         panic!("{:?}", admin.addresses());
     };
     assert_eq!(fetch(ready, "/ready").await.0, 200);
@@ -71,7 +71,7 @@ async fn one_address_serves_what_all_plugins_want_there() {
         assert_eq!(fetch(address, path).await.0, code, "{path}");
     }
     let taken = [self::wanted("health", &address.to_string(), &[])];
-    let error = Admin::start(&taken, &Status::default()).unwrap_err();
+    let error = Admin::start(&taken, &Status::default()).await.unwrap_err();
     let message = format!("health cannot listen at {address}: ");
     assert!(error.to_string().starts_with(&message), "{error}");
 }
@@ -79,7 +79,7 @@ async fn one_address_serves_what_all_plugins_want_there() {
 #[tokio::test]
 async fn a_port_alone_is_every_address_of_both_families() {
     let wanted = [wanted("ready", ":0", &[Endpoint::Ready])];
-    let admin = Admin::start(&wanted, &Status::default()).unwrap();
+    let admin = Admin::start(&wanted, &Status::default()).await.unwrap();
     let port = admin.addresses()[0].port();
     let v4 = (Ipv4Addr::LOCALHOST, port).into();
     assert_eq!(fetch(v4, "/ready").await.0, 200);
@@ -87,6 +87,43 @@ async fn a_port_alone_is_every_address_of_both_families() {
         let v6 = (Ipv6Addr::LOCALHOST, port).into();
         assert_eq!(fetch(v6, "/ready").await.0, 200);
     }
+}
+
+#[tokio::test]
+async fn a_change_that_cannot_be_made_leaves_all_as_it_was() {
+    // Nobody else's: ports here are let go of and taken again.
+    let free = |ip| std::net::TcpListener::bind((ip, 0)).unwrap();
+    let port = |ip| free(ip).local_addr().unwrap().port();
+    let (ours, others) = (Ipv4Addr::new(127, 0, 0, 10), Ipv4Addr::new(127, 0, 0, 11));
+    let first = SocketAddr::from((ours, port(ours)));
+    let holder = free(others);
+    let taken = holder.local_addr().unwrap();
+    let health = wanted("health", &first.to_string(), &[Endpoint::Health]);
+    let status = Status::default();
+    let mut admin = Admin::start(std::slice::from_ref(&health), &status)
+        .await
+        .unwrap();
+
+    let wildcard = format!("0.0.0.0:{}", first.port());
+    let last = wanted("ready", &taken.to_string(), &[Endpoint::Ready]);
+    let wider = wanted("health", &wildcard, &[Endpoint::Health]);
+    let error = admin.set(&[wider.clone(), last]).await.unwrap_err();
+    assert!(error.to_string().contains(&taken.to_string()), "{error}");
+    assert_eq!(admin.addresses(), [first]);
+    assert_eq!(fetch(first, "/health").await.0, 200);
+
+    let both = wanted(
+        "health",
+        &first.to_string(),
+        &[Endpoint::Health, Endpoint::Ready],
+    );
+    admin.set(&[both]).await.unwrap();
+    assert_eq!(fetch(first, "/ready").await.0, 200);
+    admin.set(&[wider]).await.unwrap();
+    assert_eq!(admin.addresses(), [wildcard.parse().unwrap()]);
+    assert_eq!(fetch(first, "/health").await.0, 200);
+    admin.set(&[]).await.unwrap();
+    assert!(TcpStream::connect(first).await.is_err());
 }
 
 #[test]

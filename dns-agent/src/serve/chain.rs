@@ -10,6 +10,7 @@ use parking_lot::RwLock;
 
 use super::query::Query;
 use super::response::Response;
+use crate::metrics::coredns::{Block, DROPPED};
 use crate::record::Name;
 
 /// How often a chain may be re-entered for one query: longer CNAME chains are loops.
@@ -24,6 +25,11 @@ const IN: u16 = 1;
 pub trait Handler: Send + Sync {
     /// Answers `query`, or lets `next` answer it.
     async fn handle(&self, query: &Query, next: Next<'_>) -> Response;
+
+    /// The plugin's name in a Corefile: `plugin` of the metrics.
+    fn name(&self) -> &'static str {
+        ""
+    }
 }
 
 /// The rest of a chain, as a handler sees it.
@@ -36,13 +42,23 @@ pub struct Next<'a> {
 /// The handlers of one server block, in the order in which they are asked.
 #[derive(Clone)]
 pub struct Chain {
+    /// `server` of the metrics.
+    server: Arc<str>,
     handlers: Vec<Arc<dyn Handler>>,
 }
 
 /// The server blocks that share a port, each under its zones.
 #[derive(Clone, Default)]
 pub struct Servers {
-    blocks: Vec<(Name, Chain)>,
+    blocks: Vec<Zone>,
+}
+
+/// A server block's zone.
+#[derive(Clone)]
+struct Zone {
+    name: Name,
+    chain: Chain,
+    labels: Block,
 }
 
 /// The servers in force at one port: listeners read them per query, a reload replaces them.
@@ -59,7 +75,7 @@ impl Next<'_> {
             servers: self.servers,
             handlers: rest,
         };
-        first.handle(query, next).await
+        first.handle(query, next).await.by(first.name())
     }
 
     /// Asks the servers of this port afresh on behalf of `query`'s client: how a CNAME's target is
@@ -77,19 +93,41 @@ impl Next<'_> {
 impl Chain {
     /// Asks `handlers` in this order.
     pub fn new(handlers: Vec<Arc<dyn Handler>>) -> Self {
-        Self { handlers }
+        Self {
+            server: "".into(),
+            handlers,
+        }
+    }
+
+    /// Names the server block for the metrics.
+    #[must_use]
+    pub fn of(self, server: impl Into<Arc<str>>) -> Self {
+        Self {
+            server: server.into(),
+            ..self
+        }
+    }
+
+    /// The plugins' names, in order.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.handlers.iter().map(|handler| handler.name())
     }
 }
 
 impl Servers {
     /// From each server block's zones and chain. Where two blocks name one zone the first has it.
     pub fn new(blocks: impl IntoIterator<Item = (Vec<Name>, Chain)>) -> Self {
-        let mut blocks: Vec<(Name, Chain)> = blocks
+        let zone = |name: Name, chain: &Chain| Zone {
+            labels: Block::new(Arc::clone(&chain.server), name.to_string()),
+            chain: chain.clone(),
+            name,
+        };
+        let mut blocks: Vec<Zone> = blocks
             .into_iter()
-            .flat_map(|(zones, chain)| zones.into_iter().map(move |zone| (zone, chain.clone())))
+            .flat_map(|(zones, chain)| zones.into_iter().map(move |name| zone(name, &chain)))
             .collect();
         // Stable, so that the first block of equal zones stays first.
-        blocks.sort_by_key(|(zone, _)| std::cmp::Reverse(zone.labels().count()));
+        blocks.sort_by_key(|zone| std::cmp::Reverse(zone.name.labels().count()));
         Self { blocks }
     }
 
@@ -100,20 +138,44 @@ impl Servers {
         if question.qclass != IN || ZONE_TRANSFERS.contains(&question.qtype) {
             return Response::refused(query);
         }
-        let block = self
-            .blocks
-            .iter()
-            .find(|(zone, _)| question.name.is_under(zone));
-        match block {
-            Some((_, chain)) if !chain.handlers.is_empty() => {
+        match self.zone(&question.name) {
+            Some(zone) if !zone.chain.handlers.is_empty() => {
                 let next = Next {
                     servers: self,
-                    handlers: &chain.handlers,
+                    handlers: &zone.chain.handlers,
                 };
                 next.handle(query).await
             }
             _ => Response::refused(query),
         }
+    }
+
+    /// What a query with this response is counted under: the block that took it, or no block's.
+    pub(super) fn labels(&self, query: &Query, response: &Response) -> Block {
+        match self.zone(&query.question.name) {
+            // Refused before any plugin was asked.
+            Some(zone) if response.plugin().is_empty() && response.failure().is_none() => {
+                Block::new(Arc::clone(&zone.chain.server), DROPPED)
+            }
+            Some(zone) => zone.labels.clone(),
+            None => {
+                let any = self.blocks.first();
+                let server = any.map_or_else(|| "".into(), |zone| Arc::clone(&zone.chain.server));
+                Block::new(server, DROPPED)
+            }
+        }
+    }
+
+    /// What every zone of every block has: its labels, and its plugins' names.
+    pub fn plugins(&self) -> impl Iterator<Item = (Block, &'static str)> {
+        self.blocks.iter().flat_map(|zone| {
+            let labels = &zone.labels;
+            zone.chain.names().map(move |name| (labels.clone(), name))
+        })
+    }
+
+    fn zone(&self, name: &Name) -> Option<&Zone> {
+        self.blocks.iter().find(|zone| name.is_under(&zone.name))
     }
 }
 

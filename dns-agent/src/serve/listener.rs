@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::FutureExt;
 use socket2::{Domain, Protocol, Socket, Type};
@@ -19,6 +19,7 @@ use super::query::{Query, Transport};
 use super::response::Response;
 use super::{tcp, udp};
 use crate::metrics::Responses;
+use crate::metrics::coredns::Exchange;
 
 /// Queries that wait for an upstream at the same time; what comes on top gets SERVFAIL at once.
 const IN_FLIGHT: u32 = 10_000;
@@ -180,13 +181,27 @@ impl Shared {
         Arc::clone(&self.in_flight).try_acquire_owned().ok()
     }
 
-    /// The response to `query`. A plugin that panics costs this query, not the socket.
+    /// The response to `query`, counted under its server block. A plugin that panics costs this query, not the socket.
     pub(super) async fn answer(&self, query: &Query) -> Response {
-        let servers = self.servers.load();
-        AssertUnwindSafe(servers.answer(query))
-            .catch_unwind()
-            .await
-            .unwrap_or_else(|_| Response::servfail(query, "a plugin panicked; this is a bug"))
+        let (servers, start) = (self.servers.load(), Instant::now());
+        let answer = AssertUnwindSafe(servers.answer(query)).catch_unwind().await;
+        let coredns = self.responses.coredns();
+        let response = answer.unwrap_or_else(|_| {
+            coredns.panicked();
+            Response::servfail(query, "a plugin panicked; this is a bug")
+        });
+        let block = servers.labels(query, &response);
+        let exchange = Exchange {
+            tcp: query.transport == Transport::Tcp,
+            v6: query.client.is_ipv6(),
+            qtype: query.question.qtype,
+            dnssec_ok: query.edns.is_some_and(|edns| edns.dnssec_ok),
+            rcode: response.message().get(3).map_or(0, |octet| octet & 0xf),
+            plugin: response.plugin(),
+        };
+        coredns.count(&block, exchange, 1);
+        coredns.took(&block, start.elapsed());
+        response
     }
 
     /// Counts what is sent.

@@ -28,6 +28,7 @@ pub(crate) mod flag {
 pub struct Response {
     message: Vec<u8>,
     failure: Option<String>,
+    plugin: &'static str,
 }
 
 impl Response {
@@ -36,6 +37,7 @@ impl Response {
         Self {
             message,
             failure: None,
+            plugin: "",
         }
     }
 
@@ -49,6 +51,7 @@ impl Response {
         Self {
             message: empty(query, SERVFAIL),
             failure: Some(why.into()),
+            plugin: "",
         }
     }
 
@@ -60,6 +63,20 @@ impl Response {
     /// The message, to keep.
     pub fn into_message(self) -> Vec<u8> {
         self.message
+    }
+
+    /// Notes which plugin made it: the first to be noted. A failure is no plugin's, as in CoreDNS.
+    #[must_use]
+    pub fn by(self, plugin: &'static str) -> Self {
+        if self.plugin.is_empty() && self.failure.is_none() {
+            return Self { plugin, ..self };
+        }
+        self
+    }
+
+    /// Which plugin made it; empty where none did.
+    pub fn plugin(&self) -> &'static str {
+        self.plugin
     }
 
     /// Why it is a failure, where it is one of ours.

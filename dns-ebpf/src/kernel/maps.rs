@@ -5,6 +5,7 @@ use aya_ebpf::bindings::{BPF_F_MMAPABLE, BPF_F_NO_PREALLOC};
 use aya_ebpf::btf_maps::{Array, ArrayOfMaps, HashMap, PerCpuArray};
 use aya_ebpf::helpers::bpf_get_prandom_u32;
 use aya_ebpf::macros::btf_map;
+use dns_ebpf::answered::{Answered, COUNTERS};
 use dns_ebpf::arena::{NameEntry, PAGES, Page, Record, page_of};
 use dns_ebpf::destination::Destination;
 use dns_ebpf::fold::Seed;
@@ -40,6 +41,10 @@ static DESTINATIONS: HashMap<Destination, u32, 256, NO_PREALLOC> = HashMap::new(
 /// hook * 64 + outcome -> datagrams.
 #[btf_map]
 static OUTCOMES: PerCpuArray<u64, { PER_HOOK * Hook::ALL.len() }> = PerCpuArray::new();
+
+/// [`Answered::index`] -> answers given.
+#[btf_map]
+static ANSWERED: PerCpuArray<u64, COUNTERS> = PerCpuArray::new();
 
 /// One for both hooks: a datagram may meet both in one softirq, but one after the other.
 #[btf_map]
@@ -99,6 +104,15 @@ pub(super) fn scratch() -> Option<&'static mut Scratch> {
 #[inline(always)]
 pub(super) fn count(hook: Hook, outcome: Outcome) {
     if let Some(counter) = OUTCOMES.get_ptr_mut(outcome.index(hook)) {
+        // SAFETY: per CPU, and see `scratch`.
+        unsafe { *counter += 1 };
+    }
+}
+
+/// Counts an answer that was given.
+#[inline(always)]
+pub(super) fn count_answered(answered: Answered) {
+    if let Some(counter) = ANSWERED.get_ptr_mut(answered.index()) {
         // SAFETY: per CPU, and see `scratch`.
         unsafe { *counter += 1 };
     }

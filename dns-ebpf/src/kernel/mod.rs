@@ -9,6 +9,7 @@ mod xdp;
 use core::ffi::c_void;
 
 use aya_ebpf::helpers::generated::bpf_ktime_get_coarse_ns;
+use dns_ebpf::answered::{self, Answered};
 use dns_ebpf::bound;
 use dns_ebpf::net::{self, Layout};
 use dns_ebpf::outcome::Outcome;
@@ -40,6 +41,7 @@ struct Found {
     scratch: &'static mut Scratch,
     layout: Layout,
     reply: Reply,
+    answered: Answered,
 }
 
 /// Finds the answer to a datagram whose headers are `layout`; the packet is not changed.
@@ -82,10 +84,18 @@ fn look(packet: &impl Packet, ifindex: u32, layout: Layout) -> Result<Found, Out
     };
     log::record(ifindex, scratch, &query, &answer);
     let reply = answer?;
+    let answered = Answered {
+        account: reply.account,
+        v6: layout.v6,
+        is_denied: matches!(reply.outcome, Outcome::NxDomain),
+        dnssec_ok: query.dnssec_ok != 0,
+        class: answered::class(query.rtype),
+    };
     Ok(Found {
         scratch,
         layout,
         reply,
+        answered,
     })
 }
 
@@ -115,6 +125,7 @@ impl Found {
             scratch,
             layout,
             reply,
+            ..
         } = self;
         let start = bound::mask::<63>(DNS - layout.headers);
         let front = layout.headers + reply.front_len;

@@ -84,6 +84,7 @@ fn answer(ctx: &TcContext) -> Result<(i32, Outcome), Outcome> {
     if !written {
         return Ok((TC_ACT_SHOT, Outcome::Internal));
     }
+    maps::count_answered(found.answered);
     // Under a bridge the query was PACKET_OTHERHOST, and the pod would drop its answer; from Linux 6.15
     // (and 6.12.117) bpf_redirect_peer sees to it itself.
     // SAFETY: helpers on our own context.

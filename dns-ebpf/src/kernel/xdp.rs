@@ -82,13 +82,9 @@ fn answer(ctx: &XdpContext) -> Result<(u32, Outcome), Outcome> {
         unsafe { bpf_xdp_store_bytes(received.md(), at, octets.cast_mut().cast(), len) == 0 }
     });
     // Half an answer must not leave: the client asks again.
-    let action = if written { XDP_TX } else { XDP_ABORTED };
-    Ok((
-        action,
-        if written {
-            found.reply.outcome
-        } else {
-            Outcome::Internal
-        },
-    ))
+    if !written {
+        return Ok((XDP_ABORTED, Outcome::Internal));
+    }
+    maps::count_answered(found.answered);
+    Ok((XDP_TX, found.reply.outcome))
 }

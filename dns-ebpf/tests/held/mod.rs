@@ -107,6 +107,7 @@ impl Held {
             zone_len: zone.1,
             flags,
             sets: sets.len(),
+            account: 0,
         };
         let mut record = key.to_ne_bytes().to_vec();
         record.extend(head.to_word().to_ne_bytes());

@@ -152,10 +152,14 @@ fn is_path(span: &str) -> bool {
             .all(|c| c.is_alphanumeric() || c == '_' || c == ':')
 }
 
-/// Test names are sentences; functions of the kernel, as long, are of bpf.
+/// Test names are sentences; as long are functions of the kernel, which are of bpf, and metrics.
 fn is_test_name(span: &str) -> bool {
     let is_lower = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
-    span.matches('_').count() > 2 && !span.contains("bpf") && span.chars().all(is_lower)
+    let is_metric = ["coredns_", "kerndns_"]
+        .iter()
+        .any(|prefix| span.starts_with(prefix));
+    let is_sentence = span.matches('_').count() > 2 && span.chars().all(is_lower);
+    is_sentence && !is_metric && !span.contains("bpf")
 }
 
 fn has_test(sources: &[Source], name: &str) -> bool {

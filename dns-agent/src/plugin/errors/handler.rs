@@ -18,6 +18,10 @@ pub struct Errors {
 
 #[async_trait]
 impl Handler for Errors {
+    fn name(&self) -> &'static str {
+        "errors"
+    }
+
     async fn handle(&self, query: &Query, next: Next<'_>) -> Response {
         let response = next.handle(query).await;
         if let Some(failure) = response.failure() {

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::Options;
 use super::upstream::{Upstream, UpstreamError};
+use crate::metrics::coredns::CoreDns;
 use crate::record::Name;
 use crate::serve::{Handler, Next, Query, Response, Transport};
 
@@ -44,6 +45,7 @@ pub struct Forward {
     upstreams: Vec<Upstream>,
     read_timeout: Duration,
     total_timeout: Duration,
+    coredns: Option<CoreDns>,
 }
 
 impl Forward {
@@ -62,6 +64,7 @@ impl Forward {
             upstreams: options.to.iter().copied().map(Upstream::new).collect(),
             read_timeout: READ_TIMEOUT,
             total_timeout: TOTAL_TIMEOUT,
+            coredns: None,
         })
     }
 
@@ -71,6 +74,15 @@ impl Forward {
         Self {
             read_timeout,
             total_timeout,
+            ..self
+        }
+    }
+
+    /// Tells `coredns` how long upstreams take.
+    #[must_use]
+    pub fn measured(self, coredns: &CoreDns) -> Self {
+        Self {
+            coredns: Some(coredns.clone()),
             ..self
         }
     }
@@ -103,6 +115,10 @@ impl Forward {
                 Transport::Tcp => upstream.ask_tcp(query, deadline).await,
             };
             upstream.note(&result);
+            if let (Some(coredns), Ok(response)) = (&self.coredns, &result) {
+                let rcode = response.get(3).map_or(0, |octet| octet & 0xf);
+                coredns.upstream(upstream.address(), rcode, now.elapsed());
+            }
             match result {
                 Ok(response) => return Ok(response),
                 Err(error) => last = Some(error),
@@ -114,6 +130,10 @@ impl Forward {
 
 #[async_trait]
 impl Handler for Forward {
+    fn name(&self) -> &'static str {
+        "forward"
+    }
+
     async fn handle(&self, query: &Query, next: Next<'_>) -> Response {
         if !self.is_for_us(&query.question.name) {
             return next.handle(query).await;

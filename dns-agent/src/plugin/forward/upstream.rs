@@ -65,6 +65,11 @@ impl Upstream {
         }
     }
 
+    /// Where it is.
+    pub(super) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Whether it failed so lately that others are to be asked first.
     pub(super) fn is_backing_off(&self, now: Instant) -> bool {
         self.failed

@@ -53,6 +53,10 @@ thread_local! {
 
 #[async_trait]
 impl Handler for Kubernetes {
+    fn name(&self) -> &'static str {
+        "kubernetes"
+    }
+
     async fn handle(&self, query: &Query, next: Next<'_>) -> Response {
         // The lock is not held across an await.
         let said = {
