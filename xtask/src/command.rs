@@ -4,9 +4,9 @@
 //! is set. So a verb that was interrupted unwinds like one that failed, and what it made is removed
 //! by `Drop`.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::process::CommandExt as _;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, OnceLock};
@@ -65,6 +65,11 @@ pub(crate) fn quiet_output(command: &mut Command) -> anyhow::Result<String> {
         .stdin(Stdio::null())
         .output()
         .with_context(|| format!("cannot start {}", display(command)))?;
+    stdout(command, &output)
+}
+
+/// What it wrote, or why it failed.
+fn stdout(command: &Command, output: &Output) -> anyhow::Result<String> {
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
         bail!(
@@ -75,6 +80,27 @@ pub(crate) fn quiet_output(command: &mut Command) -> anyhow::Result<String> {
         );
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// As [`output`], with something to read on standard input.
+pub(crate) fn fed(command: &mut Command, input: &[u8]) -> anyhow::Result<String> {
+    check_interrupted()?;
+    let spawned = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let mut child = spawned.with_context(|| format!("cannot start {}", display(command)))?;
+    let stdin = child.stdin.take();
+    // In a thread of its own: a command that writes before it has read all would wait for us, and we for it.
+    let output = thread::scope(|scope| {
+        scope.spawn(|| {
+            // A command that ends without reading says why itself.
+            let _ = stdin.map(|mut stdin| stdin.write_all(input));
+        });
+        child.wait_with_output()
+    })?;
+    stdout(command, &output)
 }
 
 /// Runs a command whose output belongs on the terminal.

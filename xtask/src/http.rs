@@ -50,7 +50,11 @@ impl<'a> Request<'a> {
             .split_once("\r\n\r\n")
             .context("an HTTP response without a body")?;
         let status = head.lines().next().unwrap_or_default();
-        if !status.split(' ').nth(1).is_some_and(|code| code.starts_with('2')) {
+        if !status
+            .split(' ')
+            .nth(1)
+            .is_some_and(|code| code.starts_with('2'))
+        {
             bail!("{method} {path}: {status}: {body}");
         }
         Ok(body.to_owned())

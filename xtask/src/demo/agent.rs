@@ -81,7 +81,9 @@ fn spawn(lab: &Lab, binary: &Path) -> anyhow::Result<Child> {
 /// The body of a 200, asked from inside the node's namespace.
 fn get(lab: &Lab, path: &str) -> anyhow::Result<String> {
     let limit = Duration::from_secs(2);
-    let stream = lab.inside(Place::Node, || Ok(TcpStream::connect_timeout(&METRICS, limit)?))?;
+    let stream = lab.inside(Place::Node, || {
+        Ok(TcpStream::connect_timeout(&METRICS, limit)?)
+    })?;
     // A socket stays in the namespace that it was made in.
     Request::get(path).send(stream, limit)
 }

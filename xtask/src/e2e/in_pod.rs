@@ -72,8 +72,14 @@ fn ask(server: &str, period: &str, seconds: &str, queries: &[&str]) -> Result<()
     let server: SocketAddr = server.parse()?;
     let period = Duration::from_micros(period.parse()?);
     let length = Duration::from_secs_f64(seconds.parse()?);
-    let queries = queries.iter().map(|query| octets(query)).collect::<Result<Vec<_>>>()?;
-    let tallies: Vec<_> = queries.iter().map(|_| Arc::new(Mutex::new(Tally::default()))).collect();
+    let queries = queries
+        .iter()
+        .map(|query| octets(query))
+        .collect::<Result<Vec<_>>>()?;
+    let tallies: Vec<_> = queries
+        .iter()
+        .map(|_| Arc::new(Mutex::new(Tally::default())))
+        .collect();
     let (start, mut said) = (Instant::now(), Instant::now());
     let mut next = start;
     for (tally, query) in tallies.iter().zip(&queries).cycle() {
@@ -135,7 +141,9 @@ fn is_answer(response: &[u8]) -> bool {
 /// `tally INDEX sent N answered N other N lost N refused N p50 µs p99 µs max µs cpu µs`; the CPU time is the process's.
 fn say(tallies: &[Arc<Mutex<Tally>>]) {
     let schedstat = std::fs::read_to_string("/proc/thread-self/schedstat");
-    let nanoseconds = schedstat.ok().and_then(|text| text.split(' ').next()?.parse::<u64>().ok());
+    let nanoseconds = schedstat
+        .ok()
+        .and_then(|text| text.split(' ').next()?.parse::<u64>().ok());
     let cpu = nanoseconds.unwrap_or_default() / 1000;
     for (index, tally) in tallies.iter().enumerate() {
         let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
@@ -168,7 +176,11 @@ fn until(server: &str, seconds: &str, query: &str, want: &str) -> Result<()> {
     let start = Instant::now();
     while start.elapsed() < limit {
         if let Ok(response) = exchange(server, &query, LOST) {
-            let has = |ip: Ipv4Addr| response[12..].windows(4).any(|octets| octets == ip.octets());
+            let has = |ip: Ipv4Addr| {
+                response[12..]
+                    .windows(4)
+                    .any(|octets| octets == ip.octets())
+            };
             let is_wanted = match address {
                 Some(ip) => is_answer(&response) && has(ip),
                 None if want == "any" => is_answer(&response),
