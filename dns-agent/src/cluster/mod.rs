@@ -146,6 +146,12 @@ impl Cluster {
         self.listed.len() == Kind::ALL.len()
     }
 
+    /// Whether a watch has been broken for so long that nothing is denied any more.
+    pub fn is_out_of_touch(&self) -> bool {
+        let mut broken = self.broken.values();
+        broken.any(|&since| self.now.duration_since(since) >= BROKEN_PATIENCE)
+    }
+
     /// Which kinds were not listed yet.
     pub fn unlisted(&self) -> impl Iterator<Item = Kind> {
         Kind::ALL
@@ -317,12 +323,7 @@ impl Cluster {
 
     /// Whether absence is knowledge.
     fn is_complete(&self) -> bool {
-        self.is_listed()
-            && self.missing.is_empty()
-            && self
-                .broken
-                .values()
-                .all(|&since| self.now.duration_since(since) < BROKEN_PATIENCE)
+        self.is_listed() && self.missing.is_empty() && !self.is_out_of_touch()
     }
 }
 

@@ -8,6 +8,8 @@ use kube::config::{AuthInfo, InClusterError, KubeConfigOptions, Kubeconfig, Kube
 use kube::{Client, Config};
 use thiserror::Error;
 
+use super::watch::Trouble;
+
 /// A connection attempt that takes longer has failed.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// A connection that has been silent for longer is dead: no watch is asked for that long.
@@ -52,6 +54,7 @@ pub enum ConnectError {
 pub struct Connection {
     pub(super) client: Client,
     pub(super) identity: Identity,
+    trouble: Trouble,
 }
 
 /// The two ends of a connection, in words.
@@ -107,13 +110,22 @@ impl Connection {
             credential,
         };
         match Client::try_from(config) {
-            Ok(client) => Ok(Self { client, identity }),
+            Ok(client) => Ok(Self {
+                client,
+                identity,
+                trouble: Trouble::default(),
+            }),
             Err(source) => Err(ConnectError::Client {
                 server: identity.server,
                 credential: identity.credential,
                 source,
             }),
         }
+    }
+
+    /// What is wrong with the watches of this connection, as long as it is.
+    pub fn trouble(&self) -> Trouble {
+        self.trouble.clone()
     }
 
     /// Who talks to whom.

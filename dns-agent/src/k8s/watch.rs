@@ -31,6 +31,7 @@ use super::object::{Kind, Object, ObjectKey};
 use super::strip::Strip;
 use super::{Event, Verb, trigger};
 use told::Told;
+pub use told::Trouble;
 
 /// The server ends a watch after so many seconds, some jitter added, and it is resumed. Short,
 /// because it is the only sign of life of a resource that never changes: the server sends bookmarks
@@ -48,7 +49,7 @@ const SHORT: Duration = Duration::from_secs(1);
 /// Errors are logged for a person, once each, and told as [`Event::Broken`]; the watch goes on with
 /// backoff and jitter.
 pub async fn run(connection: Connection, events: mpsc::UnboundedSender<Event>) {
-    let told = Told::new(connection.identity.clone());
+    let told = Told::new(connection.identity.clone(), connection.trouble());
     let client = &connection.client;
     let (told, send) = (&told, &events);
     let followers = futures::future::join3(

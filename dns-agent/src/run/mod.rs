@@ -25,6 +25,7 @@ use crate::cluster::Cluster;
 use crate::cluster::control::{self, Progress};
 use crate::corefile::Config;
 use crate::k8s::connect::Connection;
+use crate::k8s::watch::Trouble;
 use crate::k8s::{Event, manifest, watch as k8s_watch};
 use crate::kernel::attach::Attacher;
 use crate::kernel::object::Constants;
@@ -38,6 +39,8 @@ use surroundings::Surroundings;
 
 /// The reason for not being ready that the first full list takes away.
 const LISTED: &str = "kubernetes";
+/// The reason for not being ready that the right DNS Service takes away.
+const ASKED: &str = "DNS Service";
 /// How often the node is looked at for what has come or gone.
 const LOOK_AROUND: Duration = Duration::from_secs(5);
 /// How long queries under way may take once we stop.
@@ -64,6 +67,7 @@ struct Agent {
     status: Status,
     admin: Admin,
     wanted: Vec<Wanted>,
+    trouble: Trouble,
 }
 
 impl Agent {
@@ -145,6 +149,7 @@ impl Agent {
             status,
             admin,
             wanted,
+            trouble: Trouble::default(),
         };
         agent.export_outcomes();
         agent.count_answers();
@@ -210,7 +215,10 @@ impl Agent {
     }
 
     /// Starts to follow the objects.
-    async fn source(&self, events: mpsc::UnboundedSender<Event>) -> Result<JoinHandle<Result<()>>> {
+    async fn source(
+        &mut self,
+        events: mpsc::UnboundedSender<Event>,
+    ) -> Result<JoinHandle<Result<()>>> {
         Ok(match &self.args.source {
             Source::Path(path) => {
                 let path = path.clone();
@@ -219,6 +227,7 @@ impl Agent {
             Source::Kubernetes => {
                 let connection = Connection::open(self.args.kubeconfig.as_deref()).await?;
                 tracing::info!("following the API server {}", connection.identity().server);
+                self.trouble = connection.trouble();
                 tokio::spawn(async move {
                     k8s_watch::run(connection, events).await;
                     Ok(())
@@ -261,18 +270,34 @@ impl Agent {
             self.find_dns_service();
         }
         self.set_destinations();
-        self.status.ready.set(LISTED, is_listed);
         if is_listed && self.datapath.is_some() {
             let cluster = self.cluster.read();
             self.surroundings.say(&self.args, &self.config, &cluster);
         }
+        self.tell_readiness();
     }
 
-    /// Whether NodeLocal DNSCache has come or gone.
+    /// What `/ready` says: the words of the log, so that who looks at the pod need not look there.
+    fn tell_readiness(&self) {
+        let is_in_touch = {
+            let cluster = self.cluster.read();
+            cluster.is_listed() && !cluster.is_out_of_touch()
+        };
+        let unserved = self.surroundings.unserved();
+        self.status.ready.set(LISTED, is_in_touch);
+        self.status.ready.set(ASKED, unserved.is_empty());
+        let mut notes: Vec<String> = self.trouble.reasons().into_iter().collect();
+        notes.extend(unserved.iter().cloned());
+        notes.extend(self.config.passed.iter().cloned());
+        self.status.ready.note(notes);
+    }
+
+    /// Whether NodeLocal DNSCache has come or gone, and whether the API server can still be reached.
     fn look_around(&mut self) {
         if self.surroundings.look() {
             self.set_destinations();
         }
+        self.tell_readiness();
     }
 
     /// Takes the Service that pods ask where the usual one is not there.
@@ -349,7 +374,7 @@ impl Agent {
             return Err(error);
         }
         self.config = config;
-        self.status.ready.note(self.config.passed.clone());
+        self.tell_readiness();
         self.set_destinations();
         Ok(())
     }

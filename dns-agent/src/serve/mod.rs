@@ -9,6 +9,7 @@ pub mod chain;
 pub mod fit;
 pub mod listener;
 pub mod query;
+pub mod ready;
 mod records;
 pub mod response;
 #[cfg(test)]

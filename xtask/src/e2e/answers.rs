@@ -218,7 +218,7 @@ fn by(
                 ends.map(|end| full[..end].to_owned()).collect::<Vec<_>>()
             };
             let mut count = 0;
-            for service in ["web", "db", "sixty", "outside"] {
+            for service in ["web", "db", "outside"] {
                 let expected = from_coredns(cluster, &full(service))?;
                 for asked in lengths(service) {
                     same(&asked, &resolve(cluster, pod, &asked)?, &expected)?;

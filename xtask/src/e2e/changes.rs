@@ -2,7 +2,7 @@
 //!
 //! Writes go through `kubectl proxy`, for a process of kubectl's own takes longer than what is measured.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::BufReader;
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -141,8 +141,8 @@ pub(super) fn objects(cluster: &Cluster) -> Result<String> {
     })?;
     let other = format!("{NAMESPACE}-other");
     cluster.apply(&format!(
-        "{{apiVersion: v1, kind: Namespace, metadata: {{name: {other}}}}}\n---\n\
-         {{apiVersion: v1, kind: Service, metadata: {{name: web, namespace: {other}}}, spec: {{ports: [{{port: 80}}]}}}}\n"
+        "apiVersion: v1\nkind: Namespace\nmetadata: {{name: {other}}}\n---\napiVersion: v1\nkind: Service\n\
+         metadata: {{name: web, namespace: {other}}}\nspec: {{ports: [{{port: 80}}]}}\n"
     ))?;
     let name = format!("web.{other}.svc.cluster.local.");
     until(cluster, (&name, Type::A), "any", || {
@@ -162,11 +162,11 @@ pub(super) fn objects(cluster: &Cluster) -> Result<String> {
 pub(super) fn rolled(cluster: &Cluster) -> Result<String> {
     let client = fixture::client(&["wait"]);
     cluster.apply(&format!(
-        "{{apiVersion: v1, kind: Service, metadata: {{name: roll, namespace: {NAMESPACE}}}, spec: {{clusterIP: None, \
-         selector: {{app: roll}}, ports: [{{port: 80}}]}}}}\n---\n{{apiVersion: apps/v1, kind: Deployment, metadata: \
-         {{name: roll, namespace: {NAMESPACE}}}, spec: {{replicas: 3, selector: {{matchLabels: {{app: roll}}}}, \
+        "apiVersion: v1\nkind: Service\nmetadata: {{name: roll, namespace: {NAMESPACE}}}\nspec: {{clusterIP: None, \
+         selector: {{app: roll}}, ports: [{{port: 80}}]}}\n---\napiVersion: apps/v1\nkind: Deployment\n\
+         metadata: {{name: roll, namespace: {NAMESPACE}}}\nspec: {{replicas: 3, selector: {{matchLabels: {{app: roll}}}}, \
          template: {{metadata: {{labels: {{app: roll}}}}, spec: {{terminationGracePeriodSeconds: 1, containers: \
-         [{client}]}}}}}}}}\n"
+         [{client}]}}}}}}\n"
     ))?;
     let status = ["rollout", "status", "deployment/roll", "--timeout=90s"];
     cluster.here(&status)?;

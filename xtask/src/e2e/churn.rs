@@ -34,8 +34,8 @@ impl Held {
 /// Waves of pods that ask in their first millisecond, each with a name of its own, while another one asks all along.
 pub(super) fn waves(cluster: &Cluster) -> Result<String> {
     cluster.apply(&format!(
-        "{{apiVersion: v1, kind: Service, metadata: {{name: wave, namespace: {NAMESPACE}}}, spec: {{clusterIP: None, \
-         publishNotReadyAddresses: true, selector: {{app: wave}}, ports: [{{name: http, port: 80}}]}}}}"
+        "apiVersion: v1\nkind: Service\nmetadata: {{name: wave, namespace: {NAMESPACE}}}\nspec: {{clusterIP: None, \
+         publishNotReadyAddresses: true, selector: {{app: wave}}, ports: [{{name: http, port: 80}}]}}\n"
     ))?;
     let mut first = Tally::default();
     let mut most = 0.0_f64;
@@ -91,9 +91,9 @@ fn one_wave(cluster: &Cluster, wave: u32) -> Result<(Tally, f64)> {
     for pod in 0..PODS {
         let _ = write!(
             manifests,
-            "---\n{{apiVersion: v1, kind: Pod, metadata: {{name: wave-{wave}-{pod}, namespace: {NAMESPACE}, labels: \
-             {{app: wave}}}}, spec: {{terminationGracePeriodSeconds: 0, restartPolicy: Never, hostname: \
-             wave-{wave}-{pod}, subdomain: wave, containers: [{client}]}}}}\n"
+            "---\napiVersion: v1\nkind: Pod\nmetadata: {{name: wave-{wave}-{pod}, namespace: {NAMESPACE}, labels: \
+             {{app: wave}}}}\nspec: {{terminationGracePeriodSeconds: 0, restartPolicy: Never, hostname: \
+             wave-{wave}-{pod}, subdomain: wave, containers: [{client}]}}\n"
         );
     }
     cluster.apply(&manifests)?;

@@ -6,6 +6,9 @@ use anyhow::{Result, bail};
 
 use crate::command::Interrupted;
 
+/// As many characters of an error are shown.
+const LONGEST: usize = 600;
+
 /// What was checked so far.
 #[derive(Default)]
 pub(super) struct Table {
@@ -30,7 +33,7 @@ impl Table {
         let found = match run() {
             Ok(figure) => Ok(figure),
             Err(error) if error.is::<Interrupted>() => return Err(error),
-            Err(error) => Err(format!("{error:#}")),
+            Err(error) => Err(format!("{error:#}").chars().take(LONGEST).collect()),
         };
         let row = Row {
             check: name.to_owned(),

@@ -107,8 +107,8 @@ pub(super) fn while_asking(
     let mut words = vec!["ask", server.as_str(), "5000", "400"];
     words.extend(queries.iter().map(String::as_str));
     cluster.apply(&format!(
-        "{{apiVersion: v1, kind: Pod, metadata: {{name: {pod}, namespace: {NAMESPACE}}}, spec: \
-         {{terminationGracePeriodSeconds: 0, restartPolicy: Never, containers: [{}]}}}}",
+        "apiVersion: v1\nkind: Pod\nmetadata: {{name: {pod}, namespace: {NAMESPACE}}}\nspec: \
+         {{terminationGracePeriodSeconds: 0, restartPolicy: Never, containers: [{}]}}\n",
         fixture::client(&words)
     ))?;
     let name = format!("pod/{pod}");
