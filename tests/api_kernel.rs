@@ -104,8 +104,13 @@ fn the_kernels_answers_follow_cluster_ips_and_external_names() -> Result<()> {
             "clusterIPs": ["10.96.1.1", "fd00:96::101"],
             "ports": [{"name": "http", "port": 80}],
         });
+        let led = "led.prod.svc.cluster.local.";
+        let to_web = json!({"type": "ExternalName", "externalName": "web.prod.svc.cluster.local"});
+        writer.service("prod", "led", to_web).await?;
+        asker.until(led, A, NXDOMAIN);
         writer.service("prod", "web", dual).await?;
         asker.until(web, A, "10.96.1.1");
+        asker.until(led, A, &format!("10.96.1.1 {web}"));
         asker.until(web, AAAA, "fd00:96::101");
         // As CoreDNS: a hundredth's share per address, although both have one name.
         asker.until(http, SRV, &format!("0 50 80 {web}"));
@@ -128,17 +133,27 @@ fn the_kernels_answers_follow_cluster_ips_and_external_names() -> Result<()> {
         });
         writer.change_service("prod", "web", external).await?;
         asker.until(web, CNAME, "db.example.org.");
-        // Following the alias is the agent's part.
+        // Following an alias out of the cluster is the agent's part.
         asker.until(web, A, PASSED);
+        asker.until(led, A, PASSED);
         asker.until(http, SRV, NXDOMAIN);
         // kubeadm's reverse zones fall through.
         asker.until(reverse, PTR, PASSED);
         let other = json!({"externalName": "other.example.org"});
         writer.change_service("prod", "web", other).await?;
         asker.until(web, CNAME, "other.example.org.");
+        let cluster_ip = json!({
+            "type": "ClusterIP", "externalName": null, "clusterIP": "10.96.1.2", "clusterIPs": ["10.96.1.2"],
+            "ports": [{"name": "http", "port": 80}],
+        });
+        writer.change_service("prod", "web", cluster_ip).await?;
+        asker.until(web, A, "10.96.1.2");
+        asker.until(led, A, &format!("10.96.1.2 {web}"));
+        asker.until(web, CNAME, NODATA);
 
         writer.delete_service("prod", "web").await?;
         asker.until(web, A, NXDOMAIN);
+        asker.until(led, A, NXDOMAIN);
         asker.until("prod.svc.cluster.local.", A, NODATA);
         assert_answered_by_the_kernel(&kerndns, asker)
     })

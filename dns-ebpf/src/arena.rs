@@ -72,10 +72,15 @@ const _: () = assert!(size_of::<NameEntry>() == 48);
 pub mod flag {
     /// The order of addresses is drawn anew for each answer.
     pub const SHUFFLE: u8 = 1;
-    /// The name is an alias (CNAME): types that it has no set of pass.
+    /// The name is an alias (CNAME): types that it has no set of pass, unless `END` is set too.
     pub const ALIAS: u8 = 2;
     /// The name is its zone's apex: SOA has an answer.
     pub const APEX: u8 = 4;
+    /// The alias ends in the same zone, and all is known of its last name: the last set, of type 0, holds the
+    /// CNAME records that stand before the SOA in a denial of every type that has no set.
+    pub const END: u8 = 8;
+    /// With `END`: the last name does not exist, the denial is NXDOMAIN (RFC 6604 3).
+    pub const GONE: u8 = 16;
 }
 
 /// The record that a reference leads to.
@@ -85,11 +90,11 @@ pub struct Record<'a> {
     offset: usize,
 }
 
-/// The records of one type.
+/// The records of one type; of an alias, the CNAME records that lead to them and they.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(C)]
 pub struct Set {
-    /// RR type, host order.
+    /// RR type, host order; 0: see [`flag::END`].
     pub rtype: u16,
     /// Where the octets are, from the record's start.
     pub offset: u16,
@@ -101,11 +106,12 @@ pub struct Set {
     pub additional: u16,
     /// The octets' sum, as [`crate::checksum::of`] gives it.
     pub sum: u16,
-    /// Octets per resource record of an address set whose order may be drawn, else 0. A set of more than
-    /// [`SHUFFLED`](crate::order::SHUFFLED) addresses lies there twice in a row.
+    /// Octets per resource record of an address set whose order may be drawn, else 0. More than
+    /// [`SHUFFLED`](crate::order::SHUFFLED) addresses lie there twice in a row.
     pub stride: u16,
-    /// Zero.
-    pub reserved: u16,
+    /// Octets of the CNAME records before the addresses of such a set, at most
+    /// [`FIXED`](crate::order::FIXED): they keep their place.
+    pub fixed: u16,
 }
 
 const _: () = assert!(size_of::<Set>() == 16);
@@ -194,7 +200,7 @@ impl<'a> Record<'a> {
             additional: high as u16,
             sum: (high >> 16) as u16,
             stride: (high >> 32) as u16,
-            reserved: (high >> 48) as u16,
+            fixed: (high >> 48) as u16,
         }
     }
 

@@ -4,34 +4,59 @@
 //! them is enough; they move by an even number of octets, and the set's sum stays what it was. A small set
 //! is shuffled in [`Scratch::body`]. A large one lies twice in a row in the arena, and the answer starts at
 //! a record that is drawn: each address is first equally often.
+//!
+//! CNAME records that lead to the addresses stay before them: they are put behind the question.
 
 use crate::arena::{Record, Set};
 use crate::bound;
+use crate::query::HEADER;
 use crate::scratch::Scratch;
 
 /// The most addresses that are shuffled; of more, the order is kept and the start is drawn.
 pub const SHUFFLED: usize = 16;
+/// The most octets of CNAME records before addresses whose order is drawn.
+pub const FIXED: usize = 512;
 
 /// Where the address is in a record whose owner is a pointer.
 const ADDRESS: usize = 12;
 /// Octets of an AAAA record whose owner is a pointer.
 const STRIDE_MAX: usize = 28;
 
-/// The set's octets in an order that `draw` decides.
+/// The set's addresses in an order that `draw` decides; `set.stride` is not 0.
 #[inline(always)]
 pub fn drawn(scratch: &mut Scratch, record: &Record<'_>, set: &Set, draw: u32) -> *const u8 {
-    let (count, stride) = (set.answers as usize, set.stride as usize);
+    let (stride, fixed) = (set.stride as usize, set.fixed as usize);
+    let len = (set.len as usize).wrapping_sub(fixed);
+    // Not ANCOUNT, which counts the CNAME records too.
+    let count = if stride == 16 {
+        len / 16
+    } else {
+        len / STRIDE_MAX
+    };
+    let addresses = set.offset as usize + fixed;
     if count > SHUFFLED {
         let first = ((u64::from(draw) * count as u64) >> 32) as usize;
-        return record.octets(set.offset as usize + first * stride);
+        return record.octets(addresses + first * stride);
     }
-    copy(
-        scratch,
-        record.octets(set.offset as usize),
-        set.len as usize,
-    );
+    copy(scratch, record.octets(addresses), len);
     shuffle(scratch, count, stride, draw);
     scratch.body.as_ptr()
+}
+
+/// Puts the CNAME records behind the question of a name of `name_len` octets: what is drawn is not in one piece
+/// with them any more.
+#[inline(always)]
+pub fn lead(scratch: &mut Scratch, record: &Record<'_>, set: &Set, name_len: usize) {
+    let from = record.octets(set.offset as usize);
+    let fixed = bound::launder(&mut scratch.cell, set.fixed as usize);
+    for i in 0..FIXED / 8 {
+        if i * 8 >= fixed {
+            break;
+        }
+        // SAFETY: `from` has more than FIXED octets behind it, if only the page's slack.
+        let word = unsafe { from.add(i * 8).cast::<u64>().read_unaligned() };
+        scratch.set_message(HEADER + name_len + 4 + i * 8, word);
+    }
 }
 
 #[inline(always)]

@@ -1,6 +1,6 @@
 //! The responder: a [`Query`] and what is held to a [`Reply`] (RFC 1035 4.1, RFC 2308).
 
-use crate::arena::{Record, Set, flag};
+use crate::arena::{Head, Record, Set, flag};
 use crate::bound;
 use crate::checksum;
 use crate::negative;
@@ -29,12 +29,13 @@ pub trait Store {
     fn draw(&self) -> u32;
 }
 
-/// A response: `front` of the scratch up to the end of the question, then the body, then the tail.
+/// A response: `front` of the scratch up to the end of the question, or of the CNAME records behind it that lead
+/// to a body whose order was drawn; then the body, then the tail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reply {
     /// Answer, NODATA or NXDOMAIN.
     pub outcome: Outcome,
-    /// Octets of header and question.
+    /// Octets of header, question and what stands right behind it.
     pub front_len: usize,
     /// The answer records: in the arena, in [`Scratch::body`], or null.
     pub body: *const u8,
@@ -86,9 +87,11 @@ pub fn respond(scratch: &mut Scratch, query: &Query, store: &impl Store) -> Resu
         let reply = positive(scratch, query, store, &record, &set, head.flags)?;
         return Ok(Reply { account, ..reply });
     }
-    if head.flags & flag::ALIAS != 0 {
-        return Err(Outcome::Alias);
-    }
+    let (denial, counts, end) = if head.flags & flag::ALIAS == 0 {
+        (Outcome::NoData, DENIAL, NOTHING)
+    } else {
+        denied_end(query, &record, &head)?
+    };
     let zone = store.zones().ok_or(Outcome::Internal)?.slot(head.zone);
     let soa = Some((zone, head.zone_len));
     if head.flags & flag::APEX != 0 && query.rtype == SOA {
@@ -98,8 +101,36 @@ pub fn respond(scratch: &mut Scratch, query: &Query, store: &impl Store) -> Resu
     if zone.flags & zone::flag::COMPLETE == 0 {
         return Err(Outcome::Incomplete);
     }
-    let reply = finish(scratch, query, Outcome::NoData, DENIAL, NOTHING, soa);
+    let reply = finish(scratch, query, denial, counts, end, soa);
     unchanged(store, epoch, Reply { account, ..reply })
+}
+
+/// The denial of a type that the end of an alias does not have: the CNAME records, and the RCODE of the last name
+/// (RFC 1034 4.3.2, step 3a; RFC 6604 3).
+#[inline(always)]
+fn denied_end(
+    query: &Query,
+    record: &Record<'_>,
+    head: &Head,
+) -> Result<(Outcome, [u16; 3], Octets), Outcome> {
+    if head.flags & flag::END == 0 {
+        return Err(Outcome::Alias);
+    }
+    let set = record.set(query.name_len, head.sets.wrapping_sub(1));
+    if !fits(query, set.len as usize + negative::SOA) {
+        return Err(Outcome::TooLarge);
+    }
+    let denial = if head.flags & flag::GONE == 0 {
+        Outcome::NoData
+    } else {
+        Outcome::NxDomain
+    };
+    let octets = (
+        record.octets(set.offset as usize),
+        set.len as usize,
+        set.sum,
+    );
+    Ok((denial, [set.answers, 1, 0], octets))
 }
 
 #[inline(always)]
@@ -139,18 +170,31 @@ fn positive(
     set: &Set,
     flags: u8,
 ) -> Result<Reply, Outcome> {
-    let opt = if query.edns { OPT } else { 0 };
-    if set.len == 0 || HEADER + query.name_len + 4 + set.len as usize + opt > query.limit {
+    if set.len == 0 || !fits(query, set.len as usize) {
         return Err(Outcome::TooLarge);
     }
-    let body = if flags & flag::SHUFFLE != 0 && set.stride != 0 && set.answers > 1 {
-        order::drawn(scratch, record, set, store.draw())
-    } else {
-        record.octets(set.offset as usize)
-    };
     let counts = [set.answers, 0, set.additional];
-    let body = (body, set.len as usize, set.sum);
-    Ok(finish(scratch, query, Outcome::Answer, counts, body, None))
+    let body = (
+        record.octets(set.offset as usize),
+        set.len as usize,
+        set.sum,
+    );
+    let mut reply = finish(scratch, query, Outcome::Answer, counts, body, None);
+    if flags & flag::SHUFFLE != 0 && set.stride != 0 {
+        // The same octets in another order, and the same sum.
+        order::lead(scratch, record, set, query.name_len);
+        reply.front_len += set.fixed as usize;
+        reply.body_len = reply.body_len.wrapping_sub(set.fixed as usize);
+        reply.body = order::drawn(scratch, record, set, store.draw());
+    }
+    Ok(reply)
+}
+
+/// Whether the client takes a response with `octets` of records, OPT not counted.
+#[inline(always)]
+fn fits(query: &Query, octets: usize) -> bool {
+    let opt = if query.edns { OPT } else { 0 };
+    HEADER + query.name_len + 4 + octets + opt <= query.limit
 }
 
 /// A denial holds only if nothing was being changed from before the lookup until now.
@@ -165,18 +209,19 @@ fn unchanged(store: &impl Store, epoch: u64, reply: Reply) -> Result<Reply, Outc
 
 /// ANCOUNT, NSCOUNT and ARCOUNT of a denial: the SOA record alone.
 const DENIAL: [u16; 3] = [0, 1, 0];
+/// Where answer records are, how many octets, and their sum.
+type Octets = (*const u8, usize, u16);
 /// No answer records.
-const NOTHING: (*const u8, usize, u16) = (core::ptr::null(), 0, 0);
+const NOTHING: Octets = (core::ptr::null(), 0, 0);
 
 /// Turns the header round and adds SOA and OPT. `counts`: ANCOUNT, NSCOUNT, ARCOUNT less OPT.
-/// `body`: where the answer records are, their octets and sum.
 #[inline(always)]
 fn finish(
     scratch: &mut Scratch,
     query: &Query,
     outcome: Outcome,
     counts: [u16; 3],
-    body: (*const u8, usize, u16),
+    body: Octets,
     zone: Option<(&Zone, usize)>,
 ) -> Reply {
     let tail_len = negative::tail(scratch, query, zone);

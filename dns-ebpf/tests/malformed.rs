@@ -8,7 +8,8 @@ use dns_ebpf::net;
 use dns_ebpf::scratch::Scratch;
 use dns_ebpf::zone::{self, Zone};
 use held::{
-    A, AAAA, CNAME, Held, Records, SOA, SRV, TXT, addresses, ask_in, name, query, text, with_opt,
+    A, AAAA, CNAME, Held, Records, SOA, SRV, TXT, addresses, alias, ask_in, name, query, text,
+    with_opt,
 };
 
 fn held() -> Held {
@@ -19,11 +20,17 @@ fn held() -> Held {
     held.put(&name("cluster.local"), zone, flag::APEX, &[]);
     let sets = [addresses(A, 3, 16), addresses(AAAA, 20, 28), text(7)];
     held.put(&name("web.svc.cluster.local"), zone, flag::SHUFFLE, &sets);
-    let alias = Records {
+    let away = Records {
         rtype: CNAME,
         ..text(4)
     };
-    held.put(&name("away.svc.cluster.local"), zone, flag::ALIAS, &[alias]);
+    held.put(&name("away.svc.cluster.local"), zone, flag::ALIAS, &[away]);
+    let led = [
+        alias(&name("web.svc"), Some(&addresses(A, 3, 16))),
+        alias(&name("web.svc"), None),
+    ];
+    let flags = flag::ALIAS | flag::END | flag::SHUFFLE;
+    held.put(&name("led.svc.cluster.local"), zone, flags, &led);
     held
 }
 
@@ -36,6 +43,8 @@ fn samples() -> Vec<Vec<u8>> {
         ("WEB.svc.Cluster.LOCAL", TXT),
         ("web.svc.cluster.local", SRV),
         ("away.svc.cluster.local", CNAME),
+        ("led.svc.cluster.local", A),
+        ("led.svc.cluster.local", TXT),
         ("nothing.svc.cluster.local", AAAA),
     ] {
         let plain = query(&name(text), rtype);

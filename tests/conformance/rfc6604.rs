@@ -1,7 +1,7 @@
 //! RFC 6604 and RFC 1034 3.6.2: aliases are followed, and the RCODE is that of the last name.
 
 use anyhow::Result;
-use kerndns_tests::case::{ANSWER, Case, NODATA, NXDOMAIN, check};
+use kerndns_tests::case::{ANSWER, Case, NODATA, NXDOMAIN, SOA, check};
 
 use crate::cluster::site;
 
@@ -50,6 +50,47 @@ const ROWS: &[Case] = &[
         question: "inside.shop.svc.cluster.local. AAAA",
         answer: &["inside.shop.svc.cluster.local. 30 IN CNAME web.shop.svc.cluster.local."],
         ..NODATA
+    },
+    Case {
+        section: "RFC 1034 4.3.2",
+        rule: "an alias is one for every type",
+        question: "twice.shop.svc.cluster.local. TYPE65",
+        answer: &[
+            "twice.shop.svc.cluster.local. 30 IN CNAME inside.shop.svc.cluster.local.",
+            "inside.shop.svc.cluster.local. 30 IN CNAME web.shop.svc.cluster.local.",
+        ],
+        ..NODATA
+    },
+    Case {
+        section: "RFC 1034 3.6.2",
+        rule: "a circle is an error: each alias once",
+        question: "ping.shop.svc.cluster.local. A",
+        rcode: "SERVFAIL",
+        answer: &[
+            "ping.shop.svc.cluster.local. 30 IN CNAME pong.shop.svc.cluster.local.",
+            "pong.shop.svc.cluster.local. 30 IN CNAME ping.shop.svc.cluster.local.",
+        ],
+        ..ANSWER
+    },
+    Case {
+        section: "RFC 1034 3.6.2",
+        rule: "the apex has a SOA record, also by way of an alias",
+        question: "zone.shop.svc.cluster.local. SOA",
+        answer: &[
+            "zone.shop.svc.cluster.local. 30 IN CNAME cluster.local.",
+            SOA,
+        ],
+        ..ANSWER
+    },
+    Case {
+        section: "RFC 1034 3.6.2",
+        rule: "a pod's name is followed",
+        question: "pod.shop.svc.cluster.local. A",
+        answer: &[
+            "pod.shop.svc.cluster.local. 30 IN CNAME 192-0-2-7.shop.pod.cluster.local.",
+            "192-0-2-7.shop.pod.cluster.local. 30 IN A 192.0.2.7",
+        ],
+        ..ANSWER
     },
     Case {
         section: "3",

@@ -2,16 +2,19 @@
 
 use dns_ebpf::arena::{BODY_MAX, Head, NameEntry, RECORD_MAX, Set, flag};
 use dns_ebpf::checksum;
-use dns_ebpf::order::SHUFFLED;
+use dns_ebpf::order::{FIXED, SHUFFLED};
 use dns_ebpf::query::{HEADER, PAYLOAD};
 use dns_ebpf::respond::SETS;
 
 use super::wire::Records;
-use crate::record::{Name, Node, RRset};
+use crate::record::alias::Trail;
+use crate::record::{Name, Node, RRset, Rdata};
 
 const A: u16 = 1;
 const CNAME: u16 = 5;
 const AAAA: u16 = 28;
+/// The type of the set that stands for every type without one ([`flag::END`]).
+const ANY_OTHER: u16 = 0;
 
 /// What a record says besides the node.
 #[derive(Debug, Clone, Copy)]
@@ -28,97 +31,166 @@ pub struct Placement {
 
 /// The record for `name`, its key left zero, and its entry in NAMES, its reference left zero.
 pub fn encode(name: &Name, node: &Node, placement: Placement) -> (Vec<u8>, NameEntry) {
+    encode_alias(name, node, None, placement)
+}
+
+/// The same for a name that may be an alias: with what its `trail` leads to, each type of it one message with the
+/// CNAME records before it.
+pub fn encode_alias(
+    name: &Name,
+    node: &Node,
+    trail: Option<&Trail>,
+    placement: Placement,
+) -> (Vec<u8>, NameEntry) {
     let wire = name.wire();
-    let sets = &node.rrsets[..node.rrsets.len().min(SETS)];
+    let parts = parts(name, node, trail);
+    let mut record = vec![0; 16 + wire.len().next_multiple_of(8) + 16 * parts.len()];
+    let mut last = None;
+    for (i, part) in parts.iter().enumerate() {
+        let set = push_set(&mut record, name, part, placement.shuffle);
+        let at = 16 + wire.len().next_multiple_of(8) + 16 * i;
+        record[at..at + 16].copy_from_slice(&octets(set));
+        last = Some(set);
+    }
     let mut flags = 0;
     if placement.shuffle {
         flags |= flag::SHUFFLE;
     }
-    if sets.iter().any(|set| set.rtype() == CNAME) {
+    if parts.iter().any(|part| part.rtype == CNAME) {
         flags |= flag::ALIAS;
     }
     if wire.len() == usize::from(placement.zone_len) {
         flags |= flag::APEX;
+    }
+    if last.is_some_and(|set| set.rtype == ANY_OTHER && set.len > 0) {
+        flags |= flag::END;
+        if trail.is_some_and(|trail| trail.end.is_none()) {
+            flags |= flag::GONE;
+        }
     }
     let head = Head {
         name_len: wire.len(),
         zone: placement.zone.into(),
         zone_len: placement.zone_len.into(),
         flags,
-        sets: sets.len(),
+        sets: parts.len(),
         account: placement.account.into(),
     };
-    let mut record = vec![0; 16 + wire.len().next_multiple_of(8) + 16 * sets.len()];
     record[8..16].copy_from_slice(&head.to_word().to_ne_bytes());
     record[16..16 + wire.len()].copy_from_slice(wire);
-    for (i, rrset) in sets.iter().enumerate() {
-        let set = push_set(&mut record, name, rrset, placement.shuffle);
-        let at = 16 + wire.len().next_multiple_of(8) + 16 * i;
-        record[at..at + 16].copy_from_slice(&octets(set));
-    }
     record.resize(record.len().next_multiple_of(8), 0);
     let entry = NameEntry {
         at: 0,
         name_len: wire.len() as u8,
         zone: placement.zone,
-        sets: sets.len() as u8,
+        sets: parts.len() as u8,
         flags,
         text: text(name),
     };
     (record, entry)
 }
 
-/// Appends the records of one type; a set that no response can hold is noted with length 0.
-fn push_set(record: &mut Vec<u8>, name: &Name, rrset: &RRset, shuffle: bool) -> Set {
-    let mut set = Set {
+/// What becomes one set.
+struct Part<'a> {
+    rtype: u16,
+    /// Owner, TTL and target of the CNAME records before the others.
+    aliases: &'a [(Name, u32, Name)],
+    /// The others and their owner; none where they are denied.
+    rrset: Option<(&'a Name, &'a RRset)>,
+}
+
+/// The name's own RRsets, those that it leads to, and what stands before the denial of every other type; as many as
+/// a record has sets.
+fn parts<'a>(name: &'a Name, node: &'a Node, trail: Option<&'a Trail>) -> Vec<Part<'a>> {
+    let part = |owner, rrset: &'a RRset, aliases| Part {
         rtype: rrset.rtype(),
+        aliases,
+        rrset: Some((owner, rrset)),
+    };
+    let mut parts: Vec<Part> = node.rrsets.iter().map(|set| part(name, set, &[])).collect();
+    if let Some(trail) = trail
+        && let Some((.., last)) = trail.aliases.last()
+    {
+        let aliases = trail.aliases.as_slice();
+        let ends = trail.end.iter().flat_map(|end| &end.rrsets);
+        parts.extend(ends.map(|set| part(last, set, aliases)));
+        if trail.is_denied {
+            parts.push(Part {
+                rtype: ANY_OTHER,
+                aliases,
+                rrset: None,
+            });
+        }
+    }
+    parts.truncate(SETS);
+    parts
+}
+
+/// Appends the records of one type; a set that no response can hold is noted with length 0.
+fn push_set(record: &mut Vec<u8>, name: &Name, part: &Part, shuffle: bool) -> Set {
+    let mut set = Set {
+        rtype: part.rtype,
         offset: 0,
         len: 0,
         answers: 0,
         additional: 0,
         sum: 0,
         stride: 0,
-        reserved: 0,
+        fixed: 0,
     };
     let mut records = Records::behind(name);
-    for rdata in &rrset.rdata {
-        records.push(name, rrset.ttl, rdata);
-        if records.len() > BODY_MAX {
-            return set;
-        }
+    for (owner, ttl, target) in part.aliases {
+        records.push(owner, *ttl, &Rdata::Cname(target.clone()));
     }
-    for (owner, rdata) in &rrset.additional {
-        records.push(owner, rrset.ttl, rdata);
+    let fixed = records.len();
+    let addresses = part.rrset.map_or(0, |(_, rrset)| rrset.rdata.len());
+    let additional = part.rrset.map_or(0, |(_, rrset)| rrset.additional.len());
+    if let Some((owner, rrset)) = part.rrset {
+        for rdata in &rrset.rdata {
+            records.push(owner, rrset.ttl, rdata);
+            if records.len() > BODY_MAX {
+                return set;
+            }
+        }
+        for (owner, rdata) in &rrset.additional {
+            records.push(owner, rrset.ttl, rdata);
+        }
     }
     let octets = records.into_octets();
     if HEADER + name.wire().len() + 4 + octets.len() > PAYLOAD {
         return set;
     }
-    let stride = match rrset.rtype() {
+    let stride = match part.rtype {
         A => 16,
         AAAA => 28,
         _ => 0,
     };
-    let is_drawn = shuffle && stride != 0 && rrset.rdata.len() > 1;
-    let copies = if is_drawn && rrset.rdata.len() > SHUFFLED {
-        2
+    let is_drawn = shuffle && stride != 0 && addresses > 1;
+    if is_drawn && fixed > FIXED {
+        return set;
+    }
+    // Addresses start where the CNAME records end; more than are shuffled lie there twice.
+    let again = if is_drawn && addresses > SHUFFLED {
+        &octets[fixed..]
     } else {
-        1
+        &[]
     };
     // Octets start at an even place, so that the sum holds.
     record.resize(record.len().next_multiple_of(2), 0);
-    if record.len() + copies * octets.len() > RECORD_MAX {
+    if record.len() + octets.len() + again.len() > RECORD_MAX {
         return set;
     }
     set.offset = record.len() as u16;
     set.len = octets.len() as u16;
-    set.answers = rrset.rdata.len() as u16;
-    set.additional = rrset.additional.len() as u16;
+    set.answers = (part.aliases.len() + addresses) as u16;
+    set.additional = additional as u16;
     set.sum = checksum::of(&octets);
-    set.stride = if is_drawn { stride } else { 0 };
-    for _ in 0..copies {
-        record.extend_from_slice(&octets);
+    if is_drawn {
+        set.stride = stride;
+        set.fixed = fixed as u16;
     }
+    record.extend_from_slice(&octets);
+    record.extend_from_slice(again);
     set
 }
 
@@ -131,7 +203,7 @@ fn octets(set: Set) -> [u8; 16] {
         set.additional,
         set.sum,
         set.stride,
-        set.reserved,
+        set.fixed,
     ];
     let mut octets = [0; 16];
     for (octets, field) in octets.chunks_exact_mut(2).zip(fields) {

@@ -1,7 +1,7 @@
 //! The cluster as it is known now: objects, what each `kubernetes` block makes of them, and what is held.
 //!
 //! One writer ([`control`]) takes events in; listeners read. A change goes `Index::apply` ->
-//! `View::touched` -> `View::node` -> `answer::held::encode` -> `Held::put`.
+//! `View::touched` -> `View::node` -> `View::trail` -> `answer::held::encode_alias` -> `Held::put`.
 
 pub mod accounts;
 pub mod control;
@@ -15,13 +15,14 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use dns_ebpf::zone::flag;
 
-use crate::answer::held::{Placement, encode};
+use crate::answer::held::{Placement, encode_alias};
 use crate::corefile::Config;
 use crate::k8s::index::{Index, cluster_ips};
 use crate::k8s::object::{Kind, ObjectKey};
 use crate::k8s::{Event, Verb};
 use crate::map::MapFault;
 use crate::map::held::Held;
+use crate::record::alias::Trail;
 use crate::record::{Name, Node};
 use accounts::Accounts;
 use cuts::Cuts;
@@ -235,8 +236,8 @@ impl Cluster {
 
     fn write_name(&mut self, name: &Name) -> Result<bool, MapFault> {
         match self.wanted(name) {
-            Some((node, placement)) => {
-                let (record, entry) = encode(name, &node, placement);
+            Some((node, trail, placement)) => {
+                let (record, entry) = encode_alias(name, &node, trail.as_ref(), placement);
                 self.held.put(record, entry)
             }
             None => self.held.remove(name.wire()),
@@ -244,14 +245,18 @@ impl Cluster {
     }
 
     /// What is to be held under a name: what the server block that is asked for it says.
-    fn wanted(&self, name: &Name) -> Option<(Node, Placement)> {
-        let instance = self.cuts.instance(name).map(|i| &self.instances[i])?;
+    fn wanted(&self, name: &Name) -> Option<(Node, Option<Trail>, Placement)> {
+        let asked = self.cuts.instance(name)?;
+        let instance = &self.instances[asked];
         let zone = instance.view.zone_of(name)?;
         let node = instance.view.node(&self.index, name)?;
         let zone_len = u8::try_from(zone.wire().len()).ok()?;
         let slot = self.cuts.slot(zone)?;
+        let is_ours = |target: &Name| self.cuts.instance(target) == Some(asked);
+        let trail = instance.view.trail(&self.index, name, &node, is_ours);
         Some((
             node,
+            trail,
             Placement {
                 zone: slot,
                 zone_len,

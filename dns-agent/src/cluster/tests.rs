@@ -11,6 +11,8 @@ use dns_ebpf::query;
 use dns_ebpf::respond::{Reply, respond};
 use dns_ebpf::scratch::{DNS, Scratch};
 
+mod alias;
+
 use super::Cluster;
 use crate::corefile::Config;
 use crate::k8s::object::{Kind, Object, ObjectKey, Port, Protocol, Service, ServiceKind};

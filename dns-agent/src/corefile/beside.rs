@@ -96,9 +96,10 @@ impl Beside {
                     );
                     report.warn(&fault.at, sentence);
                 }
-                Problem::UnknownPlugin { .. } | Problem::PluginNotBuilt { .. } => {}
-                // Nobody is asked by an agent without DNS sockets.
-                Problem::Upstream { .. }
+                // `settle` decides by the plugin's name; nobody is asked by an agent without DNS sockets.
+                Problem::UnknownPlugin { .. }
+                | Problem::PluginNotBuilt { .. }
+                | Problem::Upstream { .. }
                 | Problem::UpstreamTransport { .. }
                 | Problem::ManyUpstreams { .. }
                 | Problem::NoUpstream { .. } => {}
@@ -202,10 +203,9 @@ fn is_elsewhere(line: &Directive, zones: &[Name]) -> bool {
     };
     let mut own = Vec::new();
     for arg in line.args.iter().skip(*before) {
-        match zone::parse(&arg.text) {
-            Ok(more) => own.extend(more),
-            // No zone, as the format of `log` is none.
-            Err(_) => continue,
+        // What is no zone is something else, as the format of `log` is.
+        if let Ok(more) = zone::parse(&arg.text) {
+            own.extend(more);
         }
     }
     let apart = |own: &Name| {

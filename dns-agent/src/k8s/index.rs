@@ -3,7 +3,7 @@
 //! `Verb` -> [`Index::apply`] -> [`Touched`], which carries the object as it was and as it is, so that
 //! whoever derives names from objects finds the old names although the object is already replaced.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -20,6 +20,8 @@ pub struct Index {
     slices: HashMap<ObjectKey, Arc<Slice>>,
     cluster_ips: AddressSet<Service>,
     endpoints: AddressSet<Slice>,
+    /// The Services of type ExternalName by their target in lower case.
+    external_names: HashMap<Box<str>, BTreeSet<ObjectKey>>,
 }
 
 /// A Service and the EndpointSlices that name it; either may be there before the other.
@@ -122,6 +124,16 @@ impl Index {
         &self.endpoints
     }
 
+    /// The Services of type ExternalName whose target is `target`, in lower case and without a trailing dot.
+    pub fn external_names(&self, target: &str) -> impl Iterator<Item = &ObjectKey> {
+        self.external_names.get(target).into_iter().flatten()
+    }
+
+    /// Whether there is a Service of type ExternalName.
+    pub fn has_external_names(&self) -> bool {
+        !self.external_names.is_empty()
+    }
+
     fn keys(&self, kind: Kind) -> Vec<ObjectKey> {
         match kind {
             Kind::Namespace => self
@@ -168,10 +180,15 @@ impl Index {
             for &address in cluster_ips(old) {
                 self.cluster_ips.remove(address, old);
             }
+            self.forget_external_name(old);
         }
         if let Some(new) = &new {
             for &address in cluster_ips(new) {
                 self.cluster_ips.insert(address, new);
+            }
+            if let Some(target) = external_name(new) {
+                let services = self.external_names.entry(target).or_default();
+                services.insert(key.clone());
             }
         }
         self.change_group(&key, |group| group.service.clone_from(&new));
@@ -206,6 +223,18 @@ impl Index {
         touched_by_slice(old, new)
     }
 
+    fn forget_external_name(&mut self, service: &Service) {
+        let Some(target) = external_name(service) else {
+            return;
+        };
+        if let Some(services) = self.external_names.get_mut(&target) {
+            services.remove(&service.key);
+            if services.is_empty() {
+                self.external_names.remove(&target);
+            }
+        }
+    }
+
     /// Changes a group, makes it where it is missing and drops it where it is left empty.
     fn change_group(&mut self, key: &ObjectKey, change: impl FnOnce(&mut Group)) {
         if !self.groups.contains_key(key) {
@@ -238,6 +267,14 @@ pub fn cluster_ips(service: &Service) -> &[IpAddr] {
     match &service.kind {
         ServiceKind::ClusterIp(addresses) => addresses,
         ServiceKind::Headless | ServiceKind::ExternalName(_) => &[],
+    }
+}
+
+/// The target of an ExternalName as it is looked up: DNS names differ in case only for people.
+fn external_name(service: &Service) -> Option<Box<str>> {
+    match &service.kind {
+        ServiceKind::ExternalName(target) => Some(target.to_ascii_lowercase().into()),
+        ServiceKind::ClusterIp(_) | ServiceKind::Headless => None,
     }
 }
 

@@ -7,6 +7,7 @@ use rand::rngs::SmallRng;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 
+use super::alias::Trail;
 use super::schema::View;
 use super::testing::{external, index, name, namespace, service, slice};
 use super::{Name, Node};
@@ -15,7 +16,14 @@ use crate::k8s::index::{Index, Touched};
 use crate::k8s::object::{Kind, Object, ObjectKey};
 use crate::plugin::kubernetes::{Options, Pods};
 
-type Nodes = HashMap<Name, Node>;
+/// What is held of a name: its node and, of an alias, where it leads.
+type Nodes = HashMap<Name, (Node, Option<Trail>)>;
+
+fn held(view: &View, index: &Index, name: &Name) -> Option<(Node, Option<Trail>)> {
+    let node = view.node(index, name)?;
+    let trail = view.trail(index, name, &node, |_| true);
+    Some((node, trail))
+}
 
 fn view(options: Options) -> View {
     View::new(options, ObjectKey::new("ns0", "s0"), Vec::new())
@@ -50,7 +58,7 @@ fn views() -> Vec<View> {
 
 fn rebuilt(view: &View, index: &Index) -> Nodes {
     view.all_names(index)
-        .filter_map(|name| view.node(index, &name).map(|node| (name, node)))
+        .filter_map(|name| held(view, index, &name).map(|held| (name, held)))
         .collect()
 }
 
@@ -100,13 +108,22 @@ fn any_object(rng: &mut SmallRng) -> Object {
         "10.1.0.1@q",
     ];
     let ports = *ports.choose(rng).unwrap();
-    match rng.random_range(0..10) {
+    let targets = [
+        "example.org",
+        "1.2.3.4",
+        "s0.ns0.svc.cluster.local",
+        "S1.NS1.svc.Cluster.local",
+        "s2.ns1.svc.other.org",
+        "a.s1.ns0.svc.cluster.local",
+        "_http._tcp.s0.ns1.svc.cluster.local",
+        "ns1.svc.cluster.local",
+        "1.0.1.10.in-addr.arpa",
+        "ns.dns.cluster.local",
+    ];
+    match rng.random_range(0..12) {
         0 => namespace(&format!("ns{}", rng.random_range(0..3))),
-        1 => external(
-            &key(rng, 's', 3),
-            ["example.org", "1.2.3.4"].choose(rng).unwrap(),
-        ),
-        2..=4 => service(&key(rng, 's', 3), addresses.choose(rng).unwrap(), ports),
+        1..=3 => external(&key(rng, 's', 3), targets.choose(rng).unwrap()),
+        4..=6 => service(&key(rng, 's', 3), addresses.choose(rng).unwrap(), ports),
         _ => {
             let count = rng.random_range(0..4);
             let rows: Vec<&str> = endpoints.sample(rng, count).copied().collect();
@@ -165,8 +182,8 @@ fn after_every_change_the_names_are_those_of_a_rebuild() {
                     .iter()
                     .flat_map(|touched| view.touched(&index, touched))
                 {
-                    match view.node(&index, &name) {
-                        Some(node) => nodes.insert(name, node),
+                    match held(view, &index, &name) {
+                        Some(held) => nodes.insert(name, held),
                         None => nodes.remove(&name),
                     };
                 }
@@ -243,4 +260,27 @@ fn a_slice_carries_its_old_rows() {
         panic!("{touched:?}");
     };
     assert_eq!(old.endpoints.len(), 1);
+}
+
+#[test]
+fn a_change_touches_the_aliases_that_lead_to_it_and_no_others() {
+    let web = "web.ns.svc.cluster.local";
+    let mut index = index([
+        namespace("ns"),
+        service("ns/web", "10.1.0.1", ""),
+        external("ns/near", web),
+        external("ns/far", "near.ns.svc.cluster.local"),
+        external("ns/hidden", web),
+        external("elsewhere/near", web),
+        external("ns/away", "example.org"),
+    ]);
+    index.apply(Verb::Delete(Kind::Service, ObjectKey::new("ns", "hidden")));
+    let changed = service("ns/web", "10.1.0.1 10.1.0.2", "");
+    let led = ["far", "near", "web"].map(|name| format!("{name}.ns.svc.cluster.local."));
+    let touched = touched_by(&mut index, changed);
+    let forward: Vec<&String> = touched
+        .iter()
+        .filter(|name| name.ends_with("local."))
+        .collect();
+    assert_eq!(forward, led.iter().collect::<Vec<_>>());
 }

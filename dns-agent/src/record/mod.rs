@@ -1,5 +1,6 @@
 //! DNS records as values: what the schema makes of Kubernetes objects and the compiler encodes.
 
+pub mod alias;
 mod answer_set;
 pub mod endpoint_name;
 pub mod name;

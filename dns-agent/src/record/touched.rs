@@ -2,7 +2,8 @@
 //!
 //! The names come from the objects as they were and as they are; what each has now is for
 //! [`View::node`] to say. A changed EndpointSlice touches its Service's name, its SRV names, and of
-//! endpoint and reverse names only those of the rows that differ.
+//! endpoint and reverse names only those of the rows that differ. A name that an ExternalName leads to touches the
+//! ExternalName's too, which is held with what it leads to.
 
 use std::collections::BTreeSet;
 use std::mem::discriminant;
@@ -53,6 +54,7 @@ impl View {
                 }
             }
         }
+        self.add_aliases(index, &mut names);
         names
     }
 
@@ -128,6 +130,24 @@ impl View {
                 last = owner;
                 names
             })
+    }
+
+    /// The names that lead to one of `names`, over any number of aliases.
+    fn add_aliases(&self, index: &Index, names: &mut BTreeSet<Name>) {
+        if !index.has_external_names() {
+            return;
+        }
+        let mut new: Vec<Name> = names.iter().cloned().collect();
+        while let Some(target) = new.pop() {
+            // Targets have no octet that presentation format escapes; a name that does matches none.
+            let target = target.to_string();
+            for key in index.external_names(target.trim_end_matches('.')) {
+                if self.exposes(index, &key.namespace) {
+                    let owners = self.owners(key).into_iter();
+                    new.extend(owners.filter(|owner| names.insert(owner.clone())));
+                }
+            }
+        }
     }
 
     /// The Service's name and all names below it.

@@ -118,7 +118,7 @@ impl Surroundings {
         let mut lines = vec![format!(
             "found: zones {}; DNS Service {service} at {}; NodeLocal DNSCache at {}; pods ask {} ({path})",
             list(&zones),
-            list(&cluster.dns_service_addresses()),
+            list(cluster.dns_service_addresses()),
             list(&self.node_local),
             list(&self.resolver.nameservers),
         )];

@@ -12,9 +12,8 @@ use super::query::Query;
 use super::response::Response;
 use crate::metrics::coredns::{Block, DROPPED};
 use crate::record::Name;
+use crate::record::alias::MOST;
 
-/// How often a chain may be re-entered for one query: longer CNAME chains are loops.
-const MAX_DEPTH: u8 = 8;
 /// IXFR and AXFR (RFC 1995, RFC 5936).
 const ZONE_TRANSFERS: [u16; 2] = [251, 252];
 /// The class IN.
@@ -80,11 +79,12 @@ impl Next<'_> {
 
     /// Asks the servers of this port afresh on behalf of `query`'s client: how a CNAME's target is
     /// found, wherever it lies. The response has the case, class and RD of a query of its own, no OPT and
-    /// any size; at the ninth re-entry it is SERVFAIL.
+    /// any size; beyond [`MOST`] re-entries it is SERVFAIL: a circle, as far as anyone can tell.
     pub async fn lookup(&self, name: &Name, qtype: u16, query: &Query) -> Response {
         let derived = query.derive(name, qtype);
-        if derived.depth > MAX_DEPTH {
-            return Response::servfail(&derived, "more than 8 CNAMEs in a row");
+        if derived.depth > MOST {
+            let why = format!("more than {MOST} CNAMEs in a row");
+            return Response::servfail(&derived, why);
         }
         self.servers.answer(&derived).await
     }

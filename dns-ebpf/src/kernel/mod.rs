@@ -129,8 +129,8 @@ impl Found {
         } = self;
         let start = bound::mask::<63>(DNS - layout.headers);
         let front = layout.headers + reply.front_len;
-        let bounded = |len: usize| bound::mask::<511>(len - 1) as u32 + 1;
-        // SAFETY: 63 + 512 octets lie in `front`.
+        let bounded = |len: usize| bound::mask::<1023>(len - 1) as u32 + 1;
+        // SAFETY: 63 + 1024 octets lie in `front`.
         let octets = unsafe { scratch.front.as_ptr().add(start) };
         if !store(0, octets, bounded(front)) {
             return false;

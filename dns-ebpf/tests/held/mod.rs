@@ -42,6 +42,8 @@ pub(crate) struct Records {
     pub(crate) octets: Vec<u8>,
     /// Octets per record where their order is drawn, else 0.
     pub(crate) stride: u16,
+    /// Octets of CNAME records before those whose order is drawn.
+    pub(crate) fixed: u16,
 }
 
 /// What is held.
@@ -117,13 +119,23 @@ impl Held {
         for set in sets {
             let len = set.octets.len() as u16;
             let sum = checksum::of(&set.octets);
-            let fields = [set.rtype, offset, len, set.answers, 0, sum, set.stride, 0];
+            let fields = [
+                set.rtype,
+                offset,
+                len,
+                set.answers,
+                0,
+                sum,
+                set.stride,
+                set.fixed,
+            ];
             record.extend(fields.into_iter().flat_map(u16::to_ne_bytes));
             // Twice in a row: the order may start anywhere.
-            offset += (2 * len).next_multiple_of(2);
+            offset += (2 * len - set.fixed).next_multiple_of(2);
         }
         for set in sets {
-            record.extend([&set.octets[..], &set.octets].concat());
+            record.extend(&set.octets);
+            record.extend(&set.octets[set.fixed.into()..]);
             record.resize(record.len().next_multiple_of(2), 0);
         }
         let at = self.end;
@@ -243,6 +255,28 @@ pub(crate) fn addresses(rtype: u16, count: u8, stride: u16) -> Records {
         answers: count.into(),
         octets,
         stride,
+        fixed: 0,
+    }
+}
+
+/// A CNAME record from the question's name to `target` (wire form), and after it what leads on from there.
+pub(crate) fn alias(target: &[u8], end: Option<&Records>) -> Records {
+    let mut octets = vec![0xc0, 12, 0, 5, 0, 1, 0, 0, 0, 5, 0, target.len() as u8];
+    octets.extend(target);
+    let fixed = octets.len() as u16;
+    let end = end.cloned().unwrap_or(Records {
+        rtype: 0,
+        answers: 0,
+        octets: Vec::new(),
+        stride: 0,
+        fixed: 0,
+    });
+    octets.extend(&end.octets);
+    Records {
+        octets,
+        answers: end.answers + 1,
+        fixed: if end.stride == 0 { 0 } else { fixed },
+        ..end
     }
 }
 
@@ -257,5 +291,6 @@ pub(crate) fn text(len: u8) -> Records {
         answers: 1,
         octets,
         stride: 0,
+        fixed: 0,
     }
 }

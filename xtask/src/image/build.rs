@@ -17,6 +17,12 @@ pub(super) fn agent(root: &Path, arch: Arch) -> Result<PathBuf> {
         .current_dir(root)
         .args(["build", "--locked", "--package", "dns-agent"])
         .args(["--profile", "image", "--target", target]);
+    // `cargo run` tells this process about itself; passed on, it would have ring built anew each time.
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("CARGO_PKG_") || name == "CARGO_MANIFEST_DIR" {
+            cargo.env_remove(name);
+        }
+    }
     let sysroot = command::output(Command::new("rustc").args(["--print", "sysroot"]))?;
     let cargo_home = cargo_home()?;
     // ring has no need of a C library; without `-ffreestanding` clang's own headers ask for one.

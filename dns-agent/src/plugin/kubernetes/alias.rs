@@ -11,7 +11,9 @@ use crate::serve::query::Query;
 use crate::serve::response::Response;
 
 /// The answer to a question whose name is an alias of `target`: the CNAME, the target's records, and the RCODE of the
-/// last name. A chain that leads to itself ends in SERVFAIL.
+/// last name. A circle is an error (RFC 1034 3.6.2): each of its CNAMEs once, and SERVFAIL. A target that no server
+/// may be asked for is where the answer ends (RFC 1034 4.3.2, step 3a): NOERROR, since stub resolvers take REFUSED
+/// for a server that is of no use (glibc) or wait for another one until they give up (musl).
 pub(super) async fn follow(
     query: &Query,
     next: Next<'_>,
@@ -36,7 +38,12 @@ fn join(query: &Query, ttl: u32, target: &record::Name, end: &Message) -> Option
     let cname = RData::CNAME(rdata::CNAME(name(target.wire())?));
     let mut message = Message::response(0, hickory_proto::op::OpCode::Query);
     message.metadata.authoritative = true;
-    message.metadata.response_code = end.metadata.response_code;
+    message.metadata.response_code = match end.metadata.response_code {
+        ResponseCode::Refused => ResponseCode::NoError,
+        code => code,
+    };
+    // An upstream's answer that did not fit, and could not be had over TCP.
+    message.metadata.truncation = end.metadata.truncation;
     let mut question =
         hickory_proto::op::Query::query(owner.clone(), RecordType::from(query.question.qtype));
     question.set_query_class(DNSClass::from(query.question.qclass));
@@ -83,3 +90,7 @@ fn name(wire: &[u8]) -> Option<Name> {
     name.set_fqdn(true);
     Some(name)
 }
+
+#[cfg(test)]
+#[path = "alias_tests.rs"]
+mod tests;
