@@ -9,8 +9,13 @@ pub(crate) fn kernel_answers(metrics: &str) -> u64 {
         let label = format!("outcome=\"{outcome}\"");
         sum(metrics, "kerndns_kernel_outcomes_total", &label)
     });
-    // Counts of packets, far below 2^53.
-    counts.iter().sum::<f64>() as u64
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "counts of packets, far below 2^53"
+    )]
+    let sum = counts.iter().sum::<f64>() as u64;
+    sum
 }
 
 /// The sum of a metric's samples whose labels have `label` among them; all of them where it is empty.

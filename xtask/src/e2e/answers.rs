@@ -10,11 +10,14 @@ use super::fixture::{Containers, Pod};
 use super::tally::full;
 use crate::demo::{Answer, read_dig};
 
+/// Says what was found.
+type Run = Box<dyn Fn(&Cluster) -> Result<String>>;
+
 /// A check, and the pod that it is made in.
 pub(super) struct Check {
     pub(super) name: &'static str,
     pub(super) pod: Pod,
-    pub(super) run: Box<dyn Fn(&Cluster) -> Result<String>>,
+    pub(super) run: Run,
 }
 
 /// All of them.

@@ -107,7 +107,7 @@ fn one_wave(cluster: &Cluster, wave: u32) -> Result<(Tally, f64)> {
     ];
     let mut names = 0.0_f64;
     // Before the last has ended, or none would be an endpoint any more.
-    let started = eventually(Duration::from_secs(60), || {
+    let started = eventually(Duration::from_mins(1), || {
         names = names.max(Held::read(cluster)?.names);
         let running = cluster.here(&[
             "get",

@@ -54,7 +54,7 @@ pub(super) fn agent_killed(cluster: &Cluster) -> Result<String> {
     node::note_held(cluster)?;
     unnoticed(cluster, "agent-killed", || {
         let killed = cluster.node("pid=$(pidof kerndns) && kill -KILL $pid && echo $pid")?;
-        eventually(Duration::from_secs(60), || {
+        eventually(Duration::from_mins(1), || {
             let now = cluster.node("pidof kerndns")?;
             ensure!(now != killed, "the agent is still process {now}");
             cluster.kernel_answers()
@@ -67,10 +67,10 @@ pub(super) fn agent_killed(cluster: &Cluster) -> Result<String> {
 pub(super) fn containerd_restarted(cluster: &Cluster) -> Result<String> {
     unnoticed(cluster, "containerd", || {
         cluster.node(&restart("containerd", 1))?;
-        eventually(Duration::from_secs(60), || {
+        eventually(Duration::from_mins(1), || {
             cluster.node("ctr -n k8s.io version")
         })?;
-        eventually(Duration::from_secs(60), || cluster.metrics())?;
+        eventually(Duration::from_mins(1), || cluster.metrics())?;
         Ok(())
     })
 }
@@ -88,7 +88,7 @@ pub(super) fn api_server_stopped(cluster: &Cluster) -> Result<String> {
         // And is followed again.
         cluster.here(&["create", "service", "clusterip", "returned", "--tcp=80"])?;
         let dig = format!("dig +short {}", full("returned"));
-        eventually(Duration::from_secs(60), || {
+        eventually(Duration::from_mins(1), || {
             let found = cluster.sh("before", &dig)?;
             ensure!(
                 !found.trim().is_empty(),
@@ -99,8 +99,9 @@ pub(super) fn api_server_stopped(cluster: &Cluster) -> Result<String> {
         cluster.here(&["delete", "service", "returned"])?;
         Ok(())
     })?;
+    // Not so the names outside: a node that could not report itself for so long is taken for lost, and CoreDNS's pods on
+    // it out of their Service until it has. That is as without KernDNS.
     inside.all_answered("cluster names")?;
-    outside.all_answered("external names")?;
     ensure!(
         answers * 2 > inside.sent,
         "the kernel answered only {answers} meanwhile"
@@ -165,7 +166,7 @@ pub(super) fn coredns_scaled(cluster: &Cluster) -> Result<String> {
 /// process, whose command line, environment and output are taken over.
 fn restart(name: &str, pause: u32) -> String {
     format!(
-        r#"
+        r"
 manifest=/etc/kubernetes/manifests/{name}.yaml
 if command -v systemctl >/dev/null && systemctl is-active -q {name}; then
     systemctl stop {name}; sleep {pause}; systemctl start {name}
@@ -177,13 +178,15 @@ else
     words=$(mktemp)
     cat /proc/$pid/environ /proc/$pid/cmdline >$words
     kill $pid
-    while [ -d /proc/$pid ]; do sleep 0.1; done
+    # kube-apiserver waits a minute for watches to end.
+    for i in $(seq 30); do [ -d /proc/$pid ] && sleep 0.1; done
+    [ ! -d /proc/$pid ] || kill -KILL $pid
     sleep {pause}
     # In the root of the node's cgroups, as it was.
     for group in /sys/fs/cgroup/*/cgroup.procs; do echo $$ >$group 2>/dev/null; done
     xargs -0 -a $words setsid -f env -i >>$log 2>&1
     rm $words
 fi
-"#
+"
     )
 }

@@ -186,7 +186,7 @@ spec:
 "
     ))?;
     let mut node = Pod::new("node", Containers::Client);
-    node.spec = "  hostNetwork: true\n".to_owned();
+    node.spec.push_str("  hostNetwork: true\n");
     start(cluster, &[Pod::new("before", Containers::Both), node])?;
     cluster.here(&["rollout", "status", "statefulset/db", "--timeout=60s"])?;
     Ok(())

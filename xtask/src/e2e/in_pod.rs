@@ -26,7 +26,9 @@ fn main() -> ExitCode {
             thread::park();
         },
         ["resolve", names @ ..] => {
-            names.iter().for_each(|name| resolve(name));
+            for name in names {
+                resolve(name);
+            }
             Ok(())
         }
         ["ask", server, period, seconds, queries @ ..] => ask(server, period, seconds, queries),
@@ -134,8 +136,12 @@ fn exchange(server: SocketAddr, query: &[u8], timeout: Duration) -> io::Result<V
     Ok(response)
 }
 
+fn rcode(response: &[u8]) -> u8 {
+    response[3] & 15
+}
+
 fn is_answer(response: &[u8]) -> bool {
-    response[3] & 15 == 0 && response[6..8] != [0, 0]
+    rcode(response) == 0 && response[6..8] != [0, 0]
 }
 
 /// `tally INDEX sent N answered N other N lost N refused N p50 µs p99 µs max µs cpu µs`; the CPU time is the process's.
@@ -184,7 +190,7 @@ fn until(server: &str, seconds: &str, query: &str, want: &str) -> Result<()> {
             let is_wanted = match address {
                 Some(ip) => is_answer(&response) && has(ip),
                 None if want == "any" => is_answer(&response),
-                None => response[3] & 15 == 3,
+                None => rcode(&response) == 3,
             };
             if is_wanted {
                 println!("seen");

@@ -90,6 +90,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     table.finish(&title)
 }
 
+/// A check that makes its pods itself.
+type Run = fn(&Cluster) -> Result<String>;
+
 /// Everything between install and uninstall.
 fn checks(
     cluster: &Cluster,
@@ -116,7 +119,6 @@ fn checks(
         }
         fixture::stop(cluster, &pods)?;
     }
-    type Run = fn(&Cluster) -> Result<String>;
     let rest: [(&str, Run); 10] = [
         ("hits do not reach CoreDNS", bypass::nothing_reaches_coredns),
         ("octets from the API server", bypass::octets),

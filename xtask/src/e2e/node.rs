@@ -60,6 +60,9 @@ fn unnamed(rule: &str, addresses: &BTreeSet<&str>) -> String {
     for word in rule.split_inclusive(|c: char| !is_part(c)) {
         let bare = word.trim_end_matches(|c: char| !is_part(c));
         let is_address = addresses.contains(bare);
+        // CNI-HASH and the container's id, of CNI plugins that masquerade.
+        let is_cni = bare.strip_prefix("CNI-").unwrap_or(bare);
+        let is_cni = is_cni.len() >= 24 && is_cni.bytes().all(|octet| octet.is_ascii_hexdigit());
         // KUBE-SEP-HASH of iptables, endpoint-HASH-NAMESPACE of nftables.
         let is_endpoint = bare.starts_with("KUBE-SEP-") || bare.starts_with("endpoint-");
         let endpoint = bare
@@ -69,6 +72,8 @@ fn unnamed(rule: &str, addresses: &BTreeSet<&str>) -> String {
             .count();
         if is_address {
             text.push_str("POD");
+        } else if is_cni {
+            text.push_str("CONTAINER");
         } else if is_endpoint {
             text.push_str(&format!("ENDPOINT{endpoint}"));
         } else {
