@@ -93,7 +93,7 @@ fn forbidden(kind: Kind, status: &Status) -> String {
     };
     format!(
         "Forbidden: user {user:?} may not {verb} {plural}{found}: in the ClusterRole bound to it \
-         (kerndns, in deploy/rbac.yaml) the rule {{apiGroups: [{group:?}], resources: \
+         (kerndns, in deploy/kustomize/rbac.yaml) the rule {{apiGroups: [{group:?}], resources: \
          [{plural:?}], verbs: [\"list\", \"watch\"]}} is missing, or the binding is"
     )
 }

@@ -85,9 +85,6 @@ fn ask(server: &str, period: &str, seconds: &str, queries: &[&str]) -> Result<()
     let (start, mut said) = (Instant::now(), Instant::now());
     let mut next = start;
     for (tally, query) in tallies.iter().zip(&queries).cycle() {
-        if start.elapsed() >= length {
-            break;
-        }
         if period.is_zero() {
             one(server, query, tally);
         } else {
@@ -99,6 +96,9 @@ fn ask(server: &str, period: &str, seconds: &str, queries: &[&str]) -> Result<()
         if said.elapsed() > Duration::from_secs(1) {
             say(&tallies);
             said = Instant::now();
+        }
+        if start.elapsed() >= length {
+            break;
         }
     }
     if !period.is_zero() {

@@ -54,7 +54,7 @@ fn forbidden_says_which_verb_on_which_resource_in_which_role() {
         message,
         "Forbidden: user \"system:serviceaccount:a:b\" may not watch endpointslices (RBAC: \
          clusterrole.rbac.authorization.k8s.io \"kerndns\" not found): in the ClusterRole bound to \
-         it (kerndns, in deploy/rbac.yaml) the rule {apiGroups: [\"discovery.k8s.io\"], resources: \
+         it (kerndns, in deploy/kustomize/rbac.yaml) the rule {apiGroups: [\"discovery.k8s.io\"], resources: \
          [\"endpointslices\"], verbs: [\"list\", \"watch\"]} is missing, or the binding is"
     );
     let odd = explain(
