@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use anyhow::{Context as _, Result, ensure};
 use dns_agent::k8s::document;
+use dns_agent::k8s::needs::Needs;
 use dns_ebpf::outcome::Hook;
 use hickory_proto::op::{Message, ResponseCode};
 use hickory_proto::rr::{Record, RecordType};
@@ -55,7 +56,7 @@ fn put(loaded: &mut Loaded, name: &str, spec: &str) -> Result<()> {
     let manifest = format!(
         "apiVersion: v1\nkind: Service\nmetadata: {{namespace: shop, name: {name}}}\nspec: {spec}\n"
     );
-    let reading = document::read(&manifest);
+    let reading = document::read(&manifest, &Needs::default());
     ensure!(reading.mistakes.is_empty(), "{:?}", reading.mistakes);
     loaded.apply(&reading.objects);
     Ok(())

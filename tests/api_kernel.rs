@@ -15,48 +15,47 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use hickory_proto::rr::RecordType::{A, AAAA, CNAME, PTR, SRV};
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding};
+use kerndns_tests::agent::{Agent, binary};
 use kerndns_tests::api_server::{ADMIN, ApiServer, NOBODY};
 use kerndns_tests::asker::{Asker, NODATA, NXDOMAIN, PASSED};
 use kerndns_tests::attacher::block_on;
-use kerndns_tests::kerndns::Kerndns;
-use kerndns_tests::testbed::Testbed;
+use kerndns_tests::site::{SERVICE_V4, Site};
 use kerndns_tests::writer::Writer;
 use serde_json::json;
 
-/// The ClusterIP of `kube-system/kube-dns`.
-const DNS: &str = "10.96.0.10";
-/// The host-side links of the node's pods.
-const PODS: &str = "veth*";
-
 /// A control plane with a DNS Service, and the stub resolver of the node's one pod.
-struct Node {
+struct Node<'a> {
+    site: &'a Site,
     server: ApiServer,
     writer: Writer,
     asker: Asker,
 }
 
 /// Runs `test` on a thread in a node's network namespace.
-fn on_a_node(test: impl AsyncFnOnce(Node) -> Result<()> + Send) -> Result<()> {
+fn on_a_node(test: impl AsyncFnOnce(Node<'_>) -> Result<()> + Send) -> Result<()> {
     // One after the other: a control plane that starts takes two cores for itself, and another
     // test measures times.
     static ALONE: Mutex<()> = Mutex::new(());
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let testbed = Testbed::routed(1)?;
-    let asker = Asker::new(&testbed.pods[0], format!("{DNS}:53").parse()?)?;
+    let site = Site::routed(1)?;
+    let node = &site.testbed.node;
+    let asker = Asker::new(&site.testbed.pods[0], (SERVICE_V4, 53).into())?;
     // What the kernel passes is refused at once by a port that is closed.
-    testbed.node.ip(&format!("addr add {DNS}/32 dev lo"))?;
-    testbed.node.sysctl("net/ipv4/icmp_ratelimit", "0")?;
-    testbed.node.enter(|| {
+    node.sysctl("net/ipv4/icmp_ratelimit", "0")?;
+    // Not while a control plane wants the processors.
+    binary();
+    node.enter(|| {
         block_on(async {
             // It looks for a default route to know its address by, and there is none.
             let server = ApiServer::start(&["--advertise-address=192.0.2.1"]).await?;
             let writer = Writer::new(server.client(ADMIN).await?);
             let dns = json!({
-                "clusterIP": DNS,
+                "clusterIP": SERVICE_V4,
                 "ports": [{"name": "dns", "port": 53, "protocol": "UDP"}],
             });
             writer.service("kube-system", "kube-dns", dns).await?;
             test(Node {
+                site: &site,
                 server,
                 writer,
                 asker,
@@ -66,17 +65,17 @@ fn on_a_node(test: impl AsyncFnOnce(Node) -> Result<()> + Send) -> Result<()> {
     })
 }
 
-impl Node {
+impl<'a> Node<'a> {
     /// An agent with all rights that has listed everything.
-    fn kerndns(&self) -> Result<Kerndns> {
-        let mut kerndns = Kerndns::start(&self.server.kubeconfig("admin", ADMIN)?, PODS)?;
+    fn kerndns(&self) -> Result<Agent<'a>> {
+        let mut kerndns = self.site.follow(&self.server.kubeconfig("admin", ADMIN)?)?;
         kerndns.ready()?;
         Ok(kerndns)
     }
 }
 
 /// The kernel has answered at least what the pod was answered.
-fn assert_answered_by_the_kernel(kerndns: &Kerndns, asker: &Asker) -> Result<()> {
+fn assert_answered_by_the_kernel(kerndns: &Agent<'_>, asker: &Asker) -> Result<()> {
     let (answered, responses) = (kerndns.answered()?, asker.responses());
     assert!(responses > 0);
     assert!(answered >= responses, "{answered} of {responses}");
@@ -85,7 +84,7 @@ fn assert_answered_by_the_kernel(kerndns: &Kerndns, asker: &Asker) -> Result<()>
 
 #[test]
 fn the_kernels_answers_follow_cluster_ips_and_external_names() -> Result<()> {
-    on_a_node(async |mut node: Node| {
+    on_a_node(async |mut node: Node<'_>| {
         let kerndns = node.kerndns()?;
         let (writer, asker) = (&node.writer, &mut node.asker);
         let (web, http) = (
@@ -161,7 +160,7 @@ fn the_kernels_answers_follow_cluster_ips_and_external_names() -> Result<()> {
 
 #[test]
 fn the_kernels_answers_follow_endpoints_and_the_end_of_a_namespace() -> Result<()> {
-    on_a_node(async |mut node: Node| {
+    on_a_node(async |mut node: Node<'_>| {
         let kerndns = node.kerndns()?;
         let (writer, asker) = (&node.writer, &mut node.asker);
         let (db, first) = (
@@ -217,7 +216,7 @@ fn the_kernels_answers_follow_endpoints_and_the_end_of_a_namespace() -> Result<(
 
 #[test]
 fn answers_stay_while_the_api_server_is_away_and_are_right_when_it_is_back() -> Result<()> {
-    on_a_node(async |mut node: Node| {
+    on_a_node(async |mut node: Node<'_>| {
         let [old, new, missing] =
             ["old", "new", "missing"].map(|name| format!("{name}.default.svc.cluster.local."));
         node.writer
@@ -227,14 +226,12 @@ fn answers_stay_while_the_api_server_is_away_and_are_right_when_it_is_back() -> 
                 json!({"clusterIP": "10.96.2.1", "ports": [{"port": 80}]}),
             )
             .await?;
-        let mut kerndns = node.kerndns()?;
+        let kerndns = node.kerndns()?;
         let asker = &mut node.asker;
         asker.until(&old, A, "10.96.2.1");
         asker.until(&missing, A, NXDOMAIN);
         node.server.stop();
-        kerndns.wait("it says that the API server is gone", |kerndns| {
-            Ok(kerndns.log().contains("connection refused"))
-        })?;
+        kerndns.expect_log("connection refused");
         let end = Instant::now() + Duration::from_secs(2);
         while Instant::now() < end {
             assert_eq!(asker.ask(&old, A)?, "10.96.2.1");
@@ -263,7 +260,7 @@ fn answers_stay_while_the_api_server_is_away_and_are_right_when_it_is_back() -> 
 
 #[test]
 fn before_every_kind_is_listed_no_name_is_denied_and_the_agent_is_not_ready() -> Result<()> {
-    on_a_node(async |mut node: Node| {
+    on_a_node(async |mut node: Node<'_>| {
         let rules = |slices: bool| {
             let mut rules = vec![json!({
                 "apiGroups": [""], "resources": ["services", "namespaces"],
@@ -286,17 +283,17 @@ fn before_every_kind_is_listed_no_name_is_denied_and_the_agent_is_not_ready() ->
         });
         writer.cluster_wide::<ClusterRoleBinding>(binding).await?;
 
-        let mut kerndns = Kerndns::start(&node.server.kubeconfig("nobody", NOBODY)?, PODS)?;
+        let mut kerndns = node
+            .site
+            .follow(&node.server.kubeconfig("nobody", NOBODY)?)?;
         let asker = &mut node.asker;
         // What exists is known, and answered.
         asker.until("kubernetes.default.svc.cluster.local.", A, "10.96.0.1");
-        kerndns.wait("it says which right is missing", |kerndns| {
-            Ok(kerndns.log().contains("endpointslices"))
-        })?;
+        kerndns.expect_log("endpointslices");
         // A denial is also left to others while names are being written, as the API server makes
         // objects of its own.
-        let passed = |kerndns: &Kerndns| {
-            anyhow::Ok(kerndns.outcome("incomplete")? + kerndns.outcome("updating")?)
+        let passed = |kerndns: &Agent<'_>| {
+            anyhow::Ok(kerndns.outcome("tc", "incomplete")? + kerndns.outcome("tc", "updating")?)
         };
         let before = passed(&kerndns)?;
         let end = Instant::now() + Duration::from_secs(2);
@@ -315,9 +312,9 @@ fn before_every_kind_is_listed_no_name_is_denied_and_the_agent_is_not_ready() ->
             sleep(Duration::from_millis(10));
         }
         assert_eq!(passed(&kerndns)? - before, asked);
-        assert!(kerndns.outcome("incomplete")? > 0);
+        assert!(kerndns.outcome("tc", "incomplete")? > 0);
         for outcome in ["nodata", "nxdomain"] {
-            assert_eq!(kerndns.outcome(outcome)?, 0, "{outcome}");
+            assert_eq!(kerndns.outcome("tc", outcome)?, 0, "{outcome}");
         }
         let (status, body) = kerndns.get("/ready")?;
         assert_eq!(status, 503, "{body}");

@@ -13,9 +13,9 @@ use anyhow::Result;
 use dns_agent::k8s::object::Kind;
 use dns_agent::k8s::{Event, Verb};
 use hickory_proto::rr::RecordType::A;
+use kerndns_tests::agent::Agent;
 use kerndns_tests::api_server::ADMIN;
 use kerndns_tests::asker::{Asker, NODATA, NXDOMAIN};
-use kerndns_tests::kerndns::Kerndns;
 use kerndns_tests::watched::Watched;
 use kerndns_tests::writer::Writer;
 use serde_json::json;
@@ -163,7 +163,7 @@ async fn change_everything(writer: &Writer, watch: &mut Stopwatch) -> Result<()>
 }
 
 /// The agent's own histogram: how many changes took no longer than each bound, in seconds.
-fn own_times(kerndns: &Kerndns) -> Result<String> {
+fn own_times(kerndns: &Agent<'_>) -> Result<String> {
     let (_, text) = kerndns.get("/metrics")?;
     let prefix = "kerndns_event_to_answer_seconds_bucket{le=\"";
     let bucket = |line: &str| Some(line.strip_prefix(prefix)?.replace("\"}", ":"));
@@ -173,7 +173,7 @@ fn own_times(kerndns: &Kerndns) -> Result<String> {
 
 #[test]
 fn from_a_write_to_the_kernels_answer_it_is_milliseconds() -> Result<()> {
-    on_a_node(async |node: Node| {
+    on_a_node(async |node: Node<'_>| {
         let kerndns = node.kerndns()?;
         let mut watched = Watched::start(&node.server.kubeconfig("admin", ADMIN)?).await?;
         watched.listed().await;

@@ -31,7 +31,8 @@ fn rendered(variable: &str, program: &str, arguments: &[&OsStr]) -> Result<Vec<V
     let output = Command::new(&program).args(arguments).output();
     let output = output.with_context(|| {
         format!(
-            "{program:?} does not start: `cargo xtask test` builds it, {variable} names another one"
+            "{} does not start: `cargo xtask test` builds it, {variable} names another one",
+            program.display()
         )
     })?;
     ensure!(

@@ -187,6 +187,11 @@ fn names() -> Result<Vec<Outcome>> {
     let pass = |name: &str, qtype, reason| {
         query_passes(&loaded, &Query::new(name, qtype).octets(), reason)
     };
+    let with_nsid = Loaded::with(&COREFILE.replace("errors", "nsid node-1"))?;
+    let asking = Query::new(WEB, 1).with(Edns {
+        options: vec![0, 3, 0, 0],
+        ..Edns::default()
+    });
     let mut within_a_label = Query::new("", 1);
     within_a_label.name = [b"\x0ex\x07cluster\x05local", &[0][..]].concat();
     let mut zone_alone = Loaded::empty(SEED)?;
@@ -204,6 +209,7 @@ fn names() -> Result<Vec<Outcome>> {
         pass("nothing.pod.cluster.local", 1, Outcome::PodName)?,
         query_passes(&loaded, &within_a_label.octets(), Outcome::Labels)?,
         query_passes(&zone_alone, &outside, Outcome::OutOfZone)?,
+        query_passes(&with_nsid, &asking.octets(), Outcome::Nsid)?,
     ])
 }
 

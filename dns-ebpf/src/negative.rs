@@ -22,14 +22,15 @@ pub fn authority<'a>(
         .find(scratch, query.name_len)
         .ok_or(Outcome::OutOfZone)?;
     let cut = query.name_len.wrapping_sub(zone.len as usize);
-    if !starts_label(scratch, cut) {
-        return Err(Outcome::Labels);
-    }
+    let labels = labels_above(scratch, cut).ok_or(Outcome::Labels)?;
     if zone.flags & flag::SERVED == 0 {
         return Err(Outcome::OtherServer);
     }
     if zone.flags & flag::PODS != 0 {
         return Err(Outcome::PodName);
+    }
+    if zone.rule_labels != 0 && labels >= zone.rule_labels {
+        return Err(Outcome::ZonalName);
     }
     if zone.flags & flag::FALLTHROUGH != 0 {
         return Err(Outcome::Fallthrough);
@@ -40,21 +41,23 @@ pub fn authority<'a>(
     Ok(zone)
 }
 
-/// Whether a label starts at `cut`: octets alone cannot tell, since a label may hold any octet.
+/// How many labels there are before `cut`; `None` where no label starts there: octets alone cannot
+/// tell, since a label may hold any octet.
 #[inline(always)]
-fn starts_label(scratch: &mut Scratch, cut: usize) -> bool {
-    let mut at = 0;
+fn labels_above(scratch: &mut Scratch, cut: usize) -> Option<u32> {
+    let (mut at, mut labels) = (0, 0);
     for _ in 0..LABELS {
         if at >= cut {
             break;
         }
         let octets = scratch.name_octet(at);
         if octets == 0 || octets > 63 {
-            return false;
+            return None;
         }
         at = bound::launder(&mut scratch.cell, at + 1 + octets);
+        labels += 1;
     }
-    at == cut
+    (at == cut).then_some(labels)
 }
 
 /// Writes SOA (if `zone`) and OPT (if the query has one) behind the answer records; returns their

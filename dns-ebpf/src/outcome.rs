@@ -88,6 +88,10 @@ outcomes! {
     NoRoom = 30 "no_room",
     /// Passed: a helper or a map lookup failed that should not.
     Internal = 31 "internal",
+    /// Passed: asks who the server is (RFC 5001), and the Corefile has `nsid`.
+    Nsid = 32 "nsid",
+    /// Passed: as many labels as a zone-scoped name (`zonal`), which a rule makes.
+    ZonalName = 34 "zonal_name",
 }
 
 /// Counters per hook: room for outcomes to come.

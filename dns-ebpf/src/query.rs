@@ -14,6 +14,8 @@ pub const OPT: usize = 11;
 pub const PAYLOAD: usize = 1232;
 /// How many EDNS options are walked.
 const OPTIONS: usize = 8;
+/// The option NSID (RFC 5001 4.1).
+const NSID: u16 = 3;
 
 /// What matters of a query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +32,8 @@ pub struct Query {
     pub edns: bool,
     /// The DO bit, 0 or 0x80 as in OPT.
     pub dnssec_ok: u8,
+    /// Whether the OPT has the option NSID (RFC 5001).
+    pub nsid: bool,
     /// The sum of the question's octets.
     pub sum: u64,
 }
@@ -70,6 +74,7 @@ pub fn parse(scratch: &mut Scratch, len: usize, seed: Seed) -> Result<Query, Out
         limit: 512,
         edns: additional,
         dnssec_ok: 0,
+        nsid: false,
         // At an odd offset the four octets straddle the 16-bit words.
         sum: checksum::add(name.sum, u64::from(question) << (8 * (name.len & 1))),
     };
@@ -148,8 +153,10 @@ fn opt(scratch: &mut Scratch, at: usize, len: usize, query: &mut Query) -> Resul
         if rest == 0 {
             break;
         }
-        // The option's own length, from where it starts: what is left counts from the end.
-        let octets = u16::from_be(scratch.message(len - rest + 2)) as usize;
+        // The option's code and length, from where it starts: what is left counts from the end.
+        let head: u32 = u32::from_be(scratch.message(len - rest));
+        let octets = (head & 0xffff) as usize;
+        query.nsid |= head >> 16 == u32::from(NSID);
         if rest < 4 + octets {
             return Err(Outcome::Additional);
         }

@@ -25,6 +25,8 @@ pub trait Store {
     fn zones(&self) -> Option<&Zones>;
     /// [`Settings::epoch`](crate::settings::Settings::epoch).
     fn epoch(&self) -> u64;
+    /// Whether [`NSID`](crate::settings::flag::NSID) is set.
+    fn has_nsid(&self) -> bool;
     /// A random number for the order of addresses.
     fn draw(&self) -> u32;
 }
@@ -66,6 +68,9 @@ impl Reply {
 /// changed; on `Err` the query passes.
 #[inline(always)]
 pub fn respond(scratch: &mut Scratch, query: &Query, store: &impl Store) -> Result<Reply, Outcome> {
+    if query.nsid && store.has_nsid() {
+        return Err(Outcome::Nsid);
+    }
     let epoch = store.epoch();
     let Some(record) = store.find(query.key) else {
         let zone = negative::authority(scratch, query, store.zones().ok_or(Outcome::Internal)?)?;

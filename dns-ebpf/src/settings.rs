@@ -1,5 +1,11 @@
 //! SETTINGS: what the agent tells the programs while they run.
 
+/// Bits of [`Settings::flags`].
+pub mod flag {
+    /// A server block has `nsid`: queries that ask for the server's identity pass.
+    pub const NSID: u64 = 1;
+}
+
 /// The value of SETTINGS, one element, written by the agent through a shared mapping.
 ///
 /// Each field is one aligned word, so that a reader never sees half of it.
@@ -13,8 +19,10 @@ pub struct Settings {
     /// ended under the same even number saw all of NAMES: the kernel's hash map may miss an element
     /// that is being replaced.
     pub epoch: u64,
+    /// See [`flag`].
+    pub flags: u64,
     /// Zero.
-    pub reserved: [u64; 6],
+    pub reserved: [u64; 5],
 }
 
 const _: () = assert!(size_of::<Settings>() == 64);

@@ -46,8 +46,13 @@ pub struct Zone {
     pub serial: u32,
     /// TTL of the SOA record and its MINIMUM, seconds.
     pub ttl: u32,
+    /// A name that is not held and has so many labels above the cut may be one that a rule makes
+    /// (`zonal`), and passes; 0: there are no such rules.
+    pub rule_labels: u32,
     /// What denials of it are counted under: see [`answered`](crate::answered).
     pub account: u32,
+    /// Zero.
+    pub reserved: u32,
 }
 
 impl Zone {
@@ -60,7 +65,9 @@ impl Zone {
         flags: 0,
         serial: 0,
         ttl: 0,
+        rule_labels: 0,
         account: 0,
+        reserved: 0,
     };
 
     /// A cut at `name` (folded, wire form) with neither flags nor SOA.

@@ -137,6 +137,30 @@ fn each_query_has_its_outcome() {
 }
 
 #[test]
+fn only_with_nsid_do_queries_for_the_servers_identity_pass() {
+    let mut held = held();
+    let web = query(&name("web.cluster.local"), A);
+    let asking = |options| with_opt(web.clone(), 1232, 0, 0, options);
+    for (options, with_nsid) in [
+        (&[0, 3, 0, 0][..], Outcome::Nsid),
+        (&[0, 10, 0, 2, 0, 3, 0, 3, 0, 0], Outcome::Nsid),
+        (&[0, 3, 0, 0, 0, 10, 0, 2, 0, 3], Outcome::Nsid),
+        (&[0, 10, 0, 4, 0, 3, 0, 0], Outcome::Answer),
+        (&[3, 0, 0, 0], Outcome::Answer),
+        (&[], Outcome::Answer),
+    ] {
+        held.nsid = false;
+        assert_eq!(
+            outcome(&held, &asking(options)),
+            Outcome::Answer,
+            "{options:?}"
+        );
+        held.nsid = true;
+        assert_eq!(outcome(&held, &asking(options)), with_nsid, "{options:?}");
+    }
+}
+
+#[test]
 fn denials_pass_while_names_are_being_changed_and_answers_do_not() {
     let held = held();
     let (web, no) = (name("web.cluster.local"), name("no.cluster.local"));

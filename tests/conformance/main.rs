@@ -9,6 +9,8 @@ mod rfc1035;
 mod rfc2308;
 mod rfc2782;
 mod rfc4343;
+mod rfc5001;
+mod rfc5936;
 mod rfc6604;
 mod rfc6891;
 mod rfc7766;

@@ -261,6 +261,20 @@ fn names_and_questions() -> Result<()> {
             "NOERROR 0 aa rd 1 0 1 0",
         ),
         ("RFC 6895 3.1", "type 0", 0, 1, "NOERROR 0 aa rd 1 0 1 0"),
+        (
+            "RFC 6895 3.1",
+            "a type of private use",
+            65_280,
+            1,
+            "NOERROR 0 aa rd 1 0 1 0",
+        ),
+        (
+            "3.2.4",
+            "class HESIOD is not served",
+            1,
+            4,
+            "REFUSED 0 rd 1 0 0 0",
+        ),
     ] {
         let asked = question("web.shop.svc.cluster.local.", qtype, qclass);
         let message = message(RD, [1, 0, 0, 0], &[&asked]);
@@ -273,6 +287,29 @@ fn names_and_questions() -> Result<()> {
                 header,
             },
         );
+    }
+    for (rule, name, flags, header) in [
+        (
+            "octets beyond ASCII are octets",
+            "w\u{fffd}b.shop.svc.cluster.local.",
+            RD,
+            "NXDOMAIN 0 aa rd 1 0 1 0",
+        ),
+        (
+            "without RD a name of others is forwarded all the same, as CoreDNS does",
+            "one.example.net.",
+            0,
+            "NOERROR 0 ra 1 1 0 0",
+        ),
+    ] {
+        let message = message(flags, [1, 0, 0, 0], &[&question(name, 1, 1)]);
+        let row = Datagram {
+            section: "4.1.1",
+            rule,
+            message,
+            header,
+        };
+        check_datagram(&site, &row);
     }
     for octets in 0..12 {
         let whole = message(RD, [1, 0, 0, 0], &[&web]);

@@ -82,6 +82,12 @@ impl<'a> Agent<'a> {
         ))
     }
 
+    /// How many queries the programs at the pods' interfaces have answered.
+    pub fn answered(&self) -> Result<u64> {
+        let kinds = ["answer", "nodata", "nxdomain"].into_iter();
+        kinds.map(|kind| self.outcome("tc", kind)).sum()
+    }
+
     /// A number of /metrics, by all that stands before it on its line.
     pub fn metric(&self, name: &str) -> Result<u64> {
         let (_, text) = self.get("/metrics")?;
@@ -130,24 +136,31 @@ impl<'a> Agent<'a> {
         }
     }
 
+    /// Its resident memory, KiB.
+    pub fn resident(&self) -> Result<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let words = line.context("no VmRSS")?;
+        Ok(words
+            .split_whitespace()
+            .next()
+            .context("no number")?
+            .parse()?)
+    }
+
+    /// How many descriptors it has open.
+    pub fn descriptors(&self) -> Result<usize> {
+        Ok(fs::read_dir(format!("/proc/{}/fd", self.child.id()))?.count())
+    }
+
     fn pid(&self) -> Result<Pid> {
         Ok(Pid::from_raw(self.child.id().try_into()?))
     }
 
     /// Status and body of an HTTP response.
-    fn get(&self, path: &str) -> Result<(u16, String)> {
+    pub fn get(&self, path: &str) -> Result<(u16, String)> {
         let address: SocketAddr = METRICS.parse()?;
-        self.node.enter(|| {
-            let patience = Duration::from_secs(2);
-            let mut stream = TcpStream::connect_timeout(&address, patience)?;
-            stream.set_read_timeout(Some(patience))?;
-            write!(stream, "GET {path} HTTP/1.0\r\nHost: {METRICS}\r\n\r\n")?;
-            let mut response = String::new();
-            stream.read_to_string(&mut response)?;
-            let status = response.split(' ').nth(1).context("no status")?.parse()?;
-            let (_, body) = response.split_once("\r\n\r\n").context("no body")?;
-            Ok((status, body.to_owned()))
-        })
+        self.node.enter(|| get(address, path))
     }
 }
 
@@ -157,6 +170,19 @@ impl Drop for Agent<'_> {
         let _gone_already = self.child.kill();
         let _reaped = self.child.wait();
     }
+}
+
+/// Status and body of an HTTP response (RFC 1945), in the network namespace of the calling thread.
+pub fn get(address: SocketAddr, path: &str) -> Result<(u16, String)> {
+    let patience = Duration::from_secs(2);
+    let mut stream = TcpStream::connect_timeout(&address, patience)?;
+    stream.set_read_timeout(Some(patience))?;
+    write!(stream, "GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n")?;
+    let mut response = String::new();
+    stream.read_to_string(&mut response)?;
+    let status = response.split(' ').nth(1).context("no status")?.parse()?;
+    let (_, body) = response.split_once("\r\n\r\n").context("no body")?;
+    Ok((status, body.to_owned()))
 }
 
 /// The `kerndns` of this workspace, built if it is not up to date.
@@ -171,9 +197,12 @@ pub fn binary() -> &'static PathBuf {
             built.is_ok_and(|status| status.success()),
             "kerndns does not build"
         );
-        // The test is TARGET/debug/deps/NAME-HASH.
-        let test = env::current_exe().expect("/proc is mounted");
-        let directory = test.ancestors().nth(2).expect("cargo put it there");
+        // A test is TARGET/debug/deps/NAME-HASH, a program TARGET/debug/NAME.
+        let this = env::current_exe().expect("/proc is mounted");
+        let mut directory = this.parent().expect("cargo put it there");
+        if directory.ends_with("deps") {
+            directory = directory.parent().expect("deps is in one");
+        }
         directory.join("kerndns")
     })
 }

@@ -1,10 +1,10 @@
 //! A control plane of a test's own: a real etcd and a real kube-apiserver on loopback, with keys,
 //! certificates and tokens made for the occasion; all of it gone when the value is dropped.
 
-use std::fs::{self, File};
+use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -14,6 +14,8 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client, Config};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use serde_json::json;
+
+use crate::process::Process;
 
 /// What `xtask` builds, and under which name it keeps it.
 const CACHE: &str = "kerndns/kube-1.36.3";
@@ -263,51 +265,5 @@ impl Directory {
 impl Drop for Directory {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-/// A child process, killed when dropped.
-struct Process {
-    child: Child,
-    log: PathBuf,
-}
-
-impl Process {
-    fn start(command: &mut Command, log: &Path) -> Result<Self> {
-        let file = File::options().create(true).append(true).open(log)?;
-        command
-            .stdin(Stdio::null())
-            .stdout(file.try_clone()?)
-            .stderr(file);
-        let child = command
-            .spawn()
-            .with_context(|| format!("cannot run {}", command.get_program().display()))?;
-        Ok(Self {
-            child,
-            log: log.into(),
-        })
-    }
-
-    /// An error with the last lines of its log for a process that has ended.
-    fn check(&mut self) -> Result<()> {
-        match self.child.try_wait()? {
-            None => Ok(()),
-            Some(status) => bail!("ended by itself with {status}; {}", self.last_words()),
-        }
-    }
-
-    fn last_words(&self) -> String {
-        let text = fs::read_to_string(&self.log).unwrap_or_default();
-        let lines: Vec<&str> = text.lines().collect();
-        let tail = lines.get(lines.len().saturating_sub(15)..);
-        let tail = tail.unwrap_or_default().join("\n");
-        format!("{} ends:\n{tail}", self.log.display())
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }

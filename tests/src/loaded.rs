@@ -9,6 +9,7 @@ use anyhow::{Result, ensure};
 use dns_agent::cluster::Cluster;
 use dns_agent::cluster::instance::Instance;
 use dns_agent::corefile::Config;
+use dns_agent::k8s::needs::Needs;
 use dns_agent::k8s::object::{Kind, Object, ObjectKey};
 use dns_agent::k8s::{Event, Verb, document};
 use dns_agent::record::Name;
@@ -123,7 +124,7 @@ pub fn objects() -> Result<Vec<Object>> {
             "n".repeat(length)
         ));
     }
-    let reading = document::read(&documents.join("\n---\n"));
+    let reading = document::read(&documents.join("\n---\n"), &Needs::default());
     ensure!(reading.mistakes.is_empty(), "{:?}", reading.mistakes);
     Ok(reading.objects)
 }

@@ -124,6 +124,19 @@ impl Site {
         self.spawn(&mut command)
     }
 
+    /// Starts the agent on an API server, with the built-in Corefile and without DNS sockets, so that every response is
+    /// the kernel's; it need not be ready.
+    pub fn follow(&self, kubeconfig: &Path) -> Result<Agent<'_>> {
+        let mut command = self.testbed.node.command(binary());
+        command.args(["run", "--source", "kubernetes", "--listen", "none"]);
+        command.args(["--pods", "veth*", "--metrics", METRICS]);
+        command.arg("--kubeconfig").arg(kubeconfig);
+        command.arg("--bpffs").arg(self.pins());
+        command.env_remove("RUST_LOG");
+        command.env_remove("KUBERNETES_SERVICE_HOST");
+        self.spawn(&mut command)
+    }
+
     /// Gives `command` the arguments of [`Self::launch`], with another `--source`.
     pub fn arguments(&self, command: &mut Command, source: &str, args: &[&str]) {
         command.args(["run", "--source", source, "--metrics", METRICS]);

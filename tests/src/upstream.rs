@@ -39,7 +39,11 @@ impl Upstream {
         let count = Arc::clone(&queries);
         thread::spawn(move || {
             for stream in tcp.incoming().flatten() {
-                let _ended_by_the_client = converse(stream, &count);
+                // A client may keep its connection; another one need not wait for that.
+                let count = Arc::clone(&count);
+                thread::spawn(move || {
+                    let _ended_by_the_client = converse(stream, &count);
+                });
             }
         });
         Ok(Self { queries })
@@ -90,6 +94,7 @@ fn converse(mut stream: TcpStream, count: &AtomicUsize) -> Result<()> {
 fn respond(query: &Message) -> Message {
     let mut response = query.clone().into_response();
     response.metadata.recursion_available = true;
+    response.metadata.authentic_data = false;
     response.additionals.clear();
     let Some(question) = query.queries.first() else {
         return response;

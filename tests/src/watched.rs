@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use anyhow::Result;
 use dns_agent::k8s::connect::Connection;
+use dns_agent::k8s::needs::Needs;
 use dns_agent::k8s::object::{Kind, Object};
+use dns_agent::k8s::target::Target;
 use dns_agent::k8s::{Event, Verb, watch};
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
@@ -17,6 +19,8 @@ use tokio::time::{sleep, timeout};
 pub struct Watched {
     events: mpsc::UnboundedReceiver<Event>,
     objects: HashMap<(Kind, String), Object>,
+    /// The kinds that are watched.
+    kinds: Vec<Kind>,
     lists: Vec<Kind>,
     log: Log,
     _subscriber: tracing::subscriber::DefaultGuard,
@@ -25,6 +29,15 @@ pub struct Watched {
 impl Watched {
     /// Starts the watch in the test's runtime, which must be one of a single thread.
     pub async fn start(kubeconfig: &Path) -> Result<Self> {
+        let target = Target {
+            kubeconfig: Some(kubeconfig.to_owned()),
+            ..Target::default()
+        };
+        Self::start_with(&target, Needs::default()).await
+    }
+
+    /// Starts the watch of what a Corefile says.
+    pub async fn start_with(target: &Target, needs: Needs) -> Result<Self> {
         let log = Log::default();
         let writer = log.clone();
         let subscriber = tracing_subscriber::fmt()
@@ -33,12 +46,14 @@ impl Watched {
             .with_ansi(false)
             .finish();
         let subscriber = tracing::subscriber::set_default(subscriber);
-        let connection = Connection::open(Some(kubeconfig)).await?;
+        let connection = Connection::open(None, target).await?;
+        let kinds = needs.kinds().collect();
         let (sender, events) = mpsc::unbounded_channel();
-        tokio::spawn(watch::run(connection, sender));
+        tokio::spawn(watch::run(connection, needs, sender));
         Ok(Self {
             events,
             objects: HashMap::new(),
+            kinds,
             lists: Vec::new(),
             log,
             _subscriber: subscriber,
@@ -77,7 +92,7 @@ impl Watched {
 
     /// Waits until each kind has been listed.
     pub async fn listed(&mut self) {
-        while !Kind::ALL.iter().all(|kind| self.lists.contains(kind)) {
+        while !self.kinds.iter().all(|kind| self.lists.contains(kind)) {
             self.next().await;
         }
     }
@@ -92,7 +107,7 @@ impl Watched {
     /// Waits until each kind is broken.
     pub async fn broken(&mut self) {
         let mut kinds = Vec::new();
-        while kinds.len() < Kind::ALL.len() {
+        while kinds.len() < self.kinds.len() {
             if let Event::Broken(kind) = self.next().await {
                 assert!(!kinds.contains(&kind), "{kind:?} is told as broken twice");
                 kinds.push(kind);
@@ -103,7 +118,7 @@ impl Watched {
     /// Waits until each kind is in touch again.
     pub async fn restored(&mut self) {
         let mut kinds = Vec::new();
-        while kinds.len() < Kind::ALL.len() {
+        while kinds.len() < self.kinds.len() {
             if let Event::Restored(kind) = self.next().await {
                 kinds.push(kind);
             }

@@ -7,15 +7,17 @@
 use std::fs;
 use std::io::{self, Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
+use std::path::PathBuf;
+use std::process::Child;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use hickory_proto::op::Message;
+use hickory_proto::rr::RecordType;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use crate::agent::{binary, get};
 use crate::netns::{BpfFs, Netns};
 use crate::testbed::{Testbed, node_address_v4};
 use crate::upstream::Upstream;
@@ -91,9 +93,32 @@ impl Site {
         self.testbed.pods[0].enter(|| ask_tcp(address(Way::Tcp), messages))
     }
 
+    /// Asks for a zone over TCP (QTYPE AXFR) and returns the messages up to the second SOA record.
+    pub fn transfer(&self, query: &[u8]) -> Result<Vec<Message>> {
+        self.testbed.pods[0].enter(|| {
+            let mut stream = TcpStream::connect(address(Way::Tcp))?;
+            stream.set_read_timeout(Some(PATIENCE))?;
+            stream.write_all(&u16::try_from(query.len())?.to_be_bytes())?;
+            stream.write_all(query)?;
+            let mut messages = Vec::new();
+            let mut soa = 0;
+            while soa < 2 {
+                let message = Message::from_vec(&read_message(&mut stream)?)?;
+                let answers = message.answers.iter();
+                soa += answers
+                    .filter(|answer| answer.record_type() == RecordType::SOA)
+                    .count();
+                ensure!(!message.answers.is_empty(), "{message}");
+                messages.push(message);
+            }
+            Ok(messages)
+        })
+    }
+
     /// How often the programs had this outcome.
     pub fn kernel_outcomes(&self, outcome: &str) -> Result<u64> {
-        let page = self.testbed.node.enter(|| self.with_kernel.metrics())?;
+        let metrics = self.with_kernel.metrics;
+        let (_, page) = self.testbed.node.enter(|| get(metrics, "/metrics"))?;
         let label = format!("outcome=\"{outcome}\"");
         // One line for each hook.
         let lines = page.lines().filter(|line| {
@@ -165,13 +190,17 @@ fn ask_tcp(address: SocketAddr, messages: &[&[u8]]) -> Result<Vec<Vec<u8>>> {
     }
     let mut responses = Vec::new();
     while responses.len() < expected {
-        let mut length = [0; 2];
-        stream.read_exact(&mut length)?;
-        let mut response = vec![0; u16::from_be_bytes(length).into()];
-        stream.read_exact(&mut response)?;
-        responses.push(response);
+        responses.push(read_message(&mut stream)?);
     }
     Ok(responses)
+}
+
+fn read_message(stream: &mut TcpStream) -> Result<Vec<u8>> {
+    let mut length = [0; 2];
+    stream.read_exact(&mut length)?;
+    let mut message = vec![0; u16::from_be_bytes(length).into()];
+    stream.read_exact(&mut message)?;
+    Ok(message)
 }
 
 /// One `kerndns run`, with the files it was given.
@@ -202,7 +231,7 @@ impl Agent {
         fs::write(directory.join("objects/cluster.yaml"), manifests)?;
         let metrics = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 9000 + address.port() % 1000);
         let child = node
-            .command(kerndns()?)
+            .command(binary())
             .arg("run")
             .arg("--corefile")
             .arg(directory.join("Corefile"))
@@ -230,8 +259,7 @@ impl Agent {
     fn wait_until_ready(&mut self) -> Result<()> {
         let start = Instant::now();
         loop {
-            let ready = get(self.metrics, "/ready");
-            if ready.is_ok_and(|response| response.starts_with("HTTP/1.1 200")) {
+            if get(self.metrics, "/ready").is_ok_and(|(status, _)| status == 200) {
                 return Ok(());
             }
             let ended = self.child.try_wait()?;
@@ -242,10 +270,6 @@ impl Agent {
             std::thread::sleep(Duration::from_millis(10));
         }
     }
-
-    fn metrics(&self) -> Result<String> {
-        get(self.metrics, "/metrics")
-    }
 }
 
 impl Drop for Agent {
@@ -255,41 +279,4 @@ impl Drop for Agent {
         let _waited_for = self.child.wait();
         let _gone_already = fs::remove_dir_all(&self.directory);
     }
-}
-
-fn get(address: SocketAddr, path: &str) -> Result<String> {
-    let mut stream = TcpStream::connect(address)?;
-    write!(
-        stream,
-        "GET {path} HTTP/1.1\r\nHost: kerndns\r\nConnection: close\r\n\r\n"
-    )?;
-    let mut response = String::new();
-    stream.read_to_string(&mut response)?;
-    Ok(response)
-}
-
-/// The program, built once per run of the tests: `cargo test` builds the programs of this package alone.
-fn kerndns() -> Result<&'static Path> {
-    static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    let built = BUILT.get_or_init(|| build().map_err(|error| format!("{error:#}")));
-    match built {
-        Ok(path) => Ok(path),
-        Err(error) => bail!("kerndns could not be built: {error}"),
-    }
-}
-
-fn build() -> Result<PathBuf> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let output = Command::new(cargo)
-        .args(["build", "--package", "dns-agent", "--bin", "kerndns"])
-        .arg("--message-format=json")
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .stderr(Stdio::inherit())
-        .output()?;
-    ensure!(output.status.success(), "cargo build: {}", output.status);
-    let path = String::from_utf8(output.stdout)?
-        .lines()
-        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
-        .find_map(|message| message["executable"].as_str().map(PathBuf::from));
-    path.context("cargo named no executable")
 }

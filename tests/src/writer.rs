@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use k8s_openapi::api::core::v1::{Namespace, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::{ClusterResourceScope, NamespaceResourceScope};
-use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::{Api, Client, Resource};
 use serde_json::{Value, json};
 use tokio::time::sleep;
@@ -39,6 +39,48 @@ impl Writer {
                 _ => return created,
             }
         }
+    }
+
+    /// Creates an object of any kind in a namespace.
+    pub async fn create<K>(&self, namespace: &str, object: Value) -> Result<()>
+    where
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Object,
+    {
+        create(&self.namespaced::<K>(namespace), object).await
+    }
+
+    /// Merges `change` into an object in a namespace (RFC 7386).
+    pub async fn change<K>(&self, namespace: &str, name: &str, change: Value) -> Result<()>
+    where
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Object,
+    {
+        let params = PatchParams::default();
+        let api = self.namespaced::<K>(namespace);
+        api.patch(name, &params, &Patch::Merge(change)).await?;
+        Ok(())
+    }
+
+    /// Deletes an object in a namespace.
+    pub async fn delete<K>(&self, namespace: &str, name: &str) -> Result<()>
+    where
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Object,
+    {
+        let params = DeleteParams::default();
+        self.namespaced::<K>(namespace)
+            .delete(name, &params)
+            .await?;
+        Ok(())
+    }
+
+    /// Every object of a kind, in all namespaces.
+    pub async fn list<K>(&self) -> Result<Vec<K>>
+    where
+        K: Resource<DynamicType = ()> + Object,
+    {
+        let list = Api::<K>::all(self.0.clone())
+            .list(&ListParams::default())
+            .await?;
+        Ok(list.items)
     }
 
     /// Changes some fields of a Service (RFC 7386).
@@ -101,7 +143,10 @@ impl Writer {
     pub async fn end_namespace(&self, name: &str) -> Result<()> {
         let namespaces = Api::<Namespace>::all(self.0.clone());
         namespaces.delete(name, &DeleteParams::default()).await?;
-        let mut namespace = namespaces.get(name).await?;
+        // One that has no finalizer any more is gone at once.
+        let Some(mut namespace) = namespaces.get_opt(name).await? else {
+            return Ok(());
+        };
         namespace.spec.get_or_insert_default().finalizers = None;
         let params = PostParams::default();
         namespaces

@@ -4,6 +4,7 @@
 //! is set. So a verb that was interrupted unwinds like one that failed, and what it made is removed
 //! by `Drop`.
 
+use std::fs::File;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Output, Stdio};
@@ -106,6 +107,13 @@ pub(crate) fn fed(command: &mut Command, input: &[u8]) -> anyhow::Result<String>
 /// Runs a command whose output belongs on the terminal.
 pub(crate) fn show(command: &mut Command) -> anyhow::Result<()> {
     let mut group = Group::spawn(command)?;
+    group.wait(command)
+}
+
+/// Runs a command whose output belongs into a file.
+pub(crate) fn logged(command: &mut Command, log: File) -> anyhow::Result<()> {
+    let copy = log.try_clone()?;
+    let mut group = Group::spawn(command.stdout(copy).stderr(log))?;
     group.wait(command)
 }
 

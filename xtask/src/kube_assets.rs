@@ -11,7 +11,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail, ensure};
 
 /// The Kubernetes version that `tests/kube-assets/go.mod` requires.
-const VERSION: &str = "1.36.3";
+pub(crate) const VERSION: &str = "1.36.3";
 /// The lowest Go release that builds it.
 const GO: (u32, u32) = (1, 26);
 /// The programs, and the Go packages they are built from.
@@ -34,7 +34,7 @@ pub(crate) fn ensure() -> Result<PathBuf> {
         }
         return Ok(directory);
     }
-    let directory = cache()?;
+    let directory = cache(&format!("kube-{VERSION}"))?;
     for (program, package) in PROGRAMS {
         if !directory.join(program).is_file() {
             build(program, package, &directory)?;
@@ -43,17 +43,17 @@ pub(crate) fn ensure() -> Result<PathBuf> {
     Ok(directory)
 }
 
-/// The per-user directory of this version; the tests look for it under the same name.
-pub(crate) fn cache() -> Result<PathBuf> {
+/// The per-user directory of this name; the tests look for that of this version under the same one.
+pub(crate) fn cache(name: &str) -> Result<PathBuf> {
     let cache = match std::env::var_os("XDG_CACHE_HOME").filter(|path| !path.is_empty()) {
         Some(path) => PathBuf::from(path),
         None => std::env::home_dir()
             .context(
-                "neither XDG_CACHE_HOME nor HOME is set: there is no place for kube-apiserver",
+                "neither XDG_CACHE_HOME nor HOME is set: there is no place for what is built once",
             )?
             .join(".cache"),
     };
-    Ok(cache.join("kerndns").join(format!("kube-{VERSION}")))
+    Ok(cache.join("kerndns").join(name))
 }
 
 /// Builds one program of the module.
@@ -109,9 +109,10 @@ fn follow(go: &mut Command) -> Result<()> {
     Ok(())
 }
 
-fn check_go() -> Result<()> {
+/// An error that says what to do where there is no Go, or an old one.
+pub(crate) fn check_go() -> Result<()> {
     let cure = format!(
-        "the tests need etcd and kube-apiserver {VERSION}: install Go {}.{} or later (go.dev/dl), or \
+        "the tests need etcd and kube-apiserver {VERSION}, and CoreDNS: install Go {}.{} or later (go.dev/dl), or \
          set KUBEBUILDER_ASSETS to a directory that has both",
         GO.0, GO.1
     );

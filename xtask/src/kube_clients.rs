@@ -31,7 +31,7 @@ pub(crate) fn kubectl() -> Result<PathBuf> {
     if let Some(found) = setup::find_command("kubectl") {
         return Ok(found);
     }
-    let directory = kube_assets::cache()?;
+    let directory = kube_assets::cache(&format!("kube-{}", kube_assets::VERSION))?;
     let program = directory.join("kubectl");
     if !program.is_file() {
         kube_assets::build("kubectl", "k8s.io/kubernetes/cmd/kubectl", &directory)?;
@@ -43,8 +43,7 @@ fn helm() -> Result<PathBuf> {
     if let Some(found) = setup::find_command("helm") {
         return Ok(found);
     }
-    let cache = kube_assets::cache()?;
-    let directory = cache.with_file_name(format!("helm-{HELM}"));
+    let directory = kube_assets::cache(&format!("helm-{HELM}"))?;
     let program = directory.join("helm");
     if !program.is_file() {
         println!("building helm {HELM} with Go, once (minutes)");

@@ -1,13 +1,16 @@
-//! The project's verbs, run as `cargo xtask VERB`: `setup`, `test`, `demo`, `image` and `e2e`.
+//! The project's verbs, run as `cargo xtask VERB`: `setup`, `test`, `fuzz`, `parity`, `demo`, `image` and `e2e`.
 
 mod command;
+mod coredns;
 mod demo;
 mod e2e;
 mod exposition;
+mod fuzz;
 mod http;
 mod image;
 mod kube_assets;
 mod kube_clients;
+mod parity;
 mod setup;
 mod test;
 #[cfg(test)]
@@ -30,8 +33,12 @@ struct Arguments {
 enum Verb {
     /// Install what this machine lacks for building and testing
     Setup,
-    /// Formatting, lints, unit tests and the privileged tests
+    /// Formatting, lints, unit tests, fuzzing and the privileged tests
     Test,
+    /// The fuzz targets, each for some minutes
+    Fuzz(fuzz::Options),
+    /// CoreDNS and KernDNS, asked the same questions about generated clusters
+    Parity(parity::Options),
     /// Pods, a node and a client in network namespaces, and a table of who answered what
     Demo(demo::Options),
     /// The agent as a container image, an OCI archive for each architecture in target/images
@@ -50,6 +57,8 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().verb {
         Verb::Setup => setup::ensure(),
         Verb::Test => test::run(),
+        Verb::Fuzz(options) => fuzz::run(&options),
+        Verb::Parity(options) => parity::run(&options),
         Verb::Demo(options) => demo::run(&options),
         Verb::Image(options) => image::run(&options),
         Verb::E2e(options) => e2e::run(&options),

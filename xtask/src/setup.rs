@@ -86,17 +86,19 @@ impl Need {
 fn needs(llvm: Option<u32>) -> Vec<Need> {
     let mut needs = vec![
         Need::command("cc", "gcc"),
+        // libFuzzer is C++.
+        Need::command("c++", "g++"),
         Need::file("/usr/include/stdlib.h", "libc6-dev"),
         Need::command("ip", "iproute2"),
         Need::command("ethtool", "ethtool"),
         Need::command("bpftool", "bpftool"),
         Need::command("dig", "bind9-dnsutils"),
         Need::command("dnsperf", "dnsperf"),
+        Need::command("musl-gcc", "musl-tools"),
     ];
     if let Some(llvm) = llvm {
         let home = llvm_home(llvm);
         needs.extend([
-            Need::command("c++", "g++"),
             Need::command("pkg-config", "pkg-config"),
             Need::file("/usr/include/zlib.h", "zlib1g-dev"),
             Need::file("/usr/include/zstd.h", "libzstd-dev"),

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{bail, ensure};
 
 use crate::command::{self, Interrupted};
-use crate::{kube_assets, kube_clients, setup};
+use crate::{fuzz, kube_assets, kube_clients, parity, setup};
 
 /// Runs everything.
 pub(crate) fn run() -> anyhow::Result<()> {
@@ -40,6 +40,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     steps.run("unit tests", |passed| {
         cargo_test(&mut cargo(["test", "--no-fail-fast"]), passed)
     })?;
+    steps.run("fuzzing", |_| fuzz::run(&fuzz::Options::one_minute()))?;
     // Their versions are pinned in tests/kube-assets; the tests find them by this variable. Where
     // they are missing, the tests of the API fail too, and all others still run.
     let mut assets = None;
@@ -64,6 +65,9 @@ pub(crate) fn run() -> anyhow::Result<()> {
                 .env("HELM", &clients.helm);
         }
         cargo_test(&mut cargo, passed)
+    })?;
+    steps.run("parity with CoreDNS", |_| {
+        parity::run(&parity::Options::SHORT)
     })?;
     steps.finish()
 }
@@ -99,7 +103,7 @@ fn cargo<const N: usize>(words: [&str; N]) -> Command {
 }
 
 /// Cargo's target directory, seen from this binary: `TARGET/debug/xtask`.
-fn target_directory() -> std::path::PathBuf {
+pub(crate) fn target_directory() -> std::path::PathBuf {
     let binary = env::current_exe().unwrap_or_default();
     binary
         .ancestors()

@@ -165,7 +165,9 @@ fn push_set(record: &mut Vec<u8>, name: &Name, part: &Part, shuffle: bool) -> Se
         AAAA => 28,
         _ => 0,
     };
-    let is_drawn = shuffle && stride != 0 && addresses > 1;
+    // Addresses are moved among records that are alike: the root's own have no pointer for an owner.
+    let is_alike = octets.len() - fixed == usize::from(stride) * addresses;
+    let is_drawn = shuffle && is_alike && addresses > 1;
     if is_drawn && fixed > FIXED {
         return set;
     }
@@ -219,4 +221,39 @@ fn text(name: &Name) -> [u8; 40] {
         *to = from;
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the set of two addresses of `name` says of its records' length.
+    fn stride(name: &Name) -> u16 {
+        let rrset = RRset {
+            ttl: 5,
+            rdata: vec![
+                Rdata::A([10, 0, 0, 1].into()),
+                Rdata::A([10, 0, 0, 2].into()),
+            ],
+            additional: Vec::new(),
+        };
+        let node = Node {
+            rrsets: vec![rrset],
+        };
+        let placement = Placement {
+            zone: 0,
+            account: 0,
+            zone_len: 1,
+            shuffle: true,
+        };
+        let (record, _) = encode(name, &node, placement);
+        let set = 16 + name.wire().len().next_multiple_of(8);
+        u16::from_ne_bytes([record[set + 12], record[set + 13]])
+    }
+
+    #[test]
+    fn addresses_of_the_root_are_not_drawn_because_its_records_have_no_pointer() {
+        assert_eq!(stride(&Name::parse("web").unwrap()), 16);
+        assert_eq!(stride(&Name::root()), 0);
+    }
 }

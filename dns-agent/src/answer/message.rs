@@ -27,6 +27,8 @@ pub struct Soa {
     pub serial: u32,
     /// Whether it is the answer and not the reason why there is none.
     pub is_answer: bool,
+    /// Of a zone of `k8s_external`: the label that its name server is below.
+    pub apex: Option<String>,
 }
 
 /// The response to the question for `name` and `qtype`: id 0, QR and AA set, no OPT.
@@ -44,7 +46,7 @@ pub fn encode(name: &Name, qtype: u16, rcode: u8, sections: &Sections) -> Vec<u8
         counts[0] += 1;
     }
     if let Some(soa) = &sections.soa {
-        records.push_soa(&soa.zone, soa.ttl, soa.serial);
+        records.push_soa(&soa.zone, soa.ttl, soa.serial, soa.apex.as_deref());
         counts[usize::from(!soa.is_answer)] += 1;
     }
     for (owner, ttl, rdata) in &sections.additional {
@@ -54,6 +56,55 @@ pub fn encode(name: &Name, qtype: u16, rcode: u8, sections: &Sections) -> Vec<u8
         records.push(owner, *ttl, rdata);
         counts[2] += 1;
     }
+    assemble(name, qtype, rcode, counts, records)
+}
+
+/// One message of a zone transfer, filled record by record (RFC 5936 2.2).
+pub struct Batch {
+    zone: Name,
+    qtype: u16,
+    records: Records,
+    count: u16,
+}
+
+/// Octets of records at which a message is full: names behind the reach of pointers would no longer be compressed.
+const BATCH: usize = 0x3fff;
+
+impl Batch {
+    /// An empty one for a transfer of `zone`.
+    pub fn new(zone: &Name, qtype: u16) -> Self {
+        Self {
+            zone: zone.clone(),
+            qtype,
+            records: Records::behind(zone),
+            count: 0,
+        }
+    }
+
+    /// Adds a record; TTL in seconds.
+    pub fn push(&mut self, owner: &Name, ttl: u32, rdata: &Rdata) {
+        self.records.push(owner, ttl, rdata);
+        self.count += 1;
+    }
+
+    /// Adds the SOA record with which a transfer begins and ends.
+    pub fn push_soa(&mut self, zone: &Name, ttl: u32, serial: u32) {
+        self.records.push_soa(zone, ttl, serial, None);
+        self.count += 1;
+    }
+
+    /// Whether the next record is for another message.
+    pub fn is_full(&self) -> bool {
+        self.records.len() >= BATCH
+    }
+
+    /// The message: as [`encode`] makes them.
+    pub fn into_message(self) -> Vec<u8> {
+        assemble(&self.zone, self.qtype, 0, [self.count, 0, 0], self.records)
+    }
+}
+
+fn assemble(name: &Name, qtype: u16, rcode: u8, counts: [u16; 3], records: Records) -> Vec<u8> {
     let mut message = Vec::with_capacity(12 + name.wire().len() + 4 + records.len());
     message.extend([0, 0, 0x84, rcode, 0, 1]);
     for count in counts {

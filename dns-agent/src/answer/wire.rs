@@ -50,7 +50,8 @@ impl Records {
                 self.octets.extend([0, 0]);
                 self.octets.extend(weight.to_be_bytes());
                 self.octets.extend(port.to_be_bytes());
-                // RFC 2782: the target is not compressed; but others may point at it.
+                // RFC 2782 forbids to compress the target, and RFC 3597 4 leaves that to the types of
+                // RFC 1035: who does not know SRV could not unpack it. But others may point at it.
                 let at = self.base + self.octets.len();
                 self.octets.extend(target.wire());
                 self.see(target.wire(), at);
@@ -64,12 +65,17 @@ impl Records {
         self.close(length_at);
     }
 
-    /// Adds the SOA record that every negative response and the apex has.
-    pub fn push_soa(&mut self, zone: &Name, ttl: u32, serial: u32) {
+    /// Adds the SOA record that every negative response and the apex has. Its names are `ns.dns` and
+    /// `hostmaster` below the zone, or `ns1` and `hostmaster` below `apex`.
+    pub fn push_soa(&mut self, zone: &Name, ttl: u32, serial: u32, apex: Option<&str>) {
         self.head(zone, 6, ttl);
         let length_at = self.octets.len();
         self.octets.extend([0, 0]);
-        for labels in [&["ns", "dns"][..], &["hostmaster"]] {
+        let labels = match apex {
+            None => [&["ns", "dns"][..], &["hostmaster"]],
+            Some(apex) => [&["ns1", apex][..], &["hostmaster", apex]],
+        };
+        for labels in labels {
             for label in labels {
                 self.octets.push(label.len() as u8);
                 self.octets.extend(label.as_bytes());

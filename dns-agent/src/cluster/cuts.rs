@@ -13,13 +13,16 @@ use crate::corefile::Config;
 use crate::plugin::kubernetes::Pods;
 use crate::record::Name;
 use crate::record::reverse::is_reverse;
+use crate::record::zonal;
 
 /// The cuts, longest name first.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Cuts {
-    cuts: Vec<Cut>,
+    slots: Vec<Cut>,
     /// The zones of the port's server blocks, longest first.
     blocks: Vec<Block>,
+    /// The zones of each instance's server block that another plugin is asked for first.
+    external: Vec<Vec<Name>>,
 }
 
 /// A zone of a server block.
@@ -38,6 +41,8 @@ struct Cut {
     /// The zone whose SOA denies, and its TTL.
     apex: usize,
     ttl: u32,
+    /// From so many labels above the cut on, a name may be one that a rule makes; 0: never.
+    rule_labels: u32,
     account: u8,
 }
 
@@ -82,20 +87,24 @@ impl Cuts {
             }
         }
         let mut cuts = Self {
-            cuts: Vec::new(),
+            slots: Vec::new(),
             blocks,
+            external: instances
+                .iter()
+                .map(|instance| instance.external.clone())
+                .collect(),
         };
-        cuts.cuts = cuts
+        cuts.slots = cuts
             .names(instances)
             .into_iter()
             .map(|name| cuts.cut(name, instances))
             .collect();
-        cuts.cuts
+        cuts.slots
             .sort_by_key(|cut| std::cmp::Reverse(cut.name.wire().len()));
-        if cuts.cuts.len() > ZONES {
+        if cuts.slots.len() > ZONES {
             tracing::warn!(
                 "the Corefile has {} zones, the kernel takes {ZONES}: it answers none of their names",
-                cuts.cuts.len()
+                cuts.slots.len()
             );
             cuts = Self::default();
         }
@@ -110,6 +119,7 @@ impl Cuts {
             let options = instances[instance].view.options();
             names.extend(options.zones.iter().cloned());
             names.extend(options.fallthrough.iter().cloned());
+            names.extend(self.external[instance].iter().cloned());
             if options.pods != Pods::Disabled {
                 let zones = options.zones.iter().filter(|zone| !is_reverse(zone));
                 names.extend(zones.filter_map(|zone| zone.child(b"pod")));
@@ -127,6 +137,7 @@ impl Cuts {
             name,
             flags: flag::USED,
             ttl: 0,
+            rule_labels: 0,
         };
         if let (Some(instance), Some(zone)) = (instance, zone) {
             let options = instance.view.options();
@@ -140,6 +151,11 @@ impl Cuts {
             if is_pod && options.pods != Pods::Disabled {
                 cut.flags |= flag::PODS;
             }
+            if options.zonal && !is_reverse(zone) && !options.multicluster.contains(zone) {
+                let below = cut.name.labels().count() - zone.labels().count();
+                let below = u32::try_from(below).unwrap_or(u32::MAX);
+                cut.rule_labels = zonal::LABELS.saturating_sub(below).max(1);
+            }
             cut.apex = zone.wire().len();
             // As CoreDNS: a denial is kept for five minutes at most, whatever `ttl` says.
             cut.ttl = options.ttl.min(300);
@@ -147,9 +163,15 @@ impl Cuts {
         cut
     }
 
-    /// The instance of the server block that is asked for `name`.
+    /// The instance of the server block that is asked for `name`, where it is asked first.
     pub(super) fn instance(&self, name: &Name) -> Option<usize> {
-        self.block(name).and_then(|block| block.instance)
+        let asked_first = |instance: &usize| {
+            let mut external = self.external[*instance].iter();
+            !external.any(|zone| name.is_under(zone))
+        };
+        self.block(name)
+            .and_then(|block| block.instance)
+            .filter(asked_first)
     }
 
     /// What answers for `name` are counted under.
@@ -163,13 +185,13 @@ impl Cuts {
 
     /// The slot of a zone.
     pub(super) fn slot(&self, zone: &Name) -> Option<u8> {
-        let slot = self.cuts.iter().position(|cut| cut.name == *zone)?;
+        let slot = self.slots.iter().position(|cut| cut.name == *zone)?;
         u8::try_from(slot).ok()
     }
 
     /// The slots that have a SOA.
     pub(super) fn served(&self) -> Vec<usize> {
-        let slots = self.cuts.iter().enumerate();
+        let slots = self.slots.iter().enumerate();
         slots
             .filter(|(_, cut)| cut.flags & flag::SERVED != 0)
             .map(|(slot, _)| slot)
@@ -186,10 +208,11 @@ impl Cuts {
                 flags: cut.flags | state,
                 serial,
                 ttl: cut.ttl,
+                rule_labels: cut.rule_labels,
                 account: cut.account.into(),
                 ..Zone::new(cut.name.wire())
             }
         };
-        self.cuts.iter().map(zone).collect()
+        self.slots.iter().map(zone).collect()
     }
 }

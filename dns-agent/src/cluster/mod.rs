@@ -7,19 +7,21 @@ pub mod accounts;
 pub mod control;
 mod cuts;
 pub mod instance;
+pub mod objects;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use dns_ebpf::zone::flag;
+use tokio::sync::watch;
 
 use crate::answer::held::{Placement, encode_alias};
-use crate::corefile::Config;
+use crate::corefile::{Config, Server};
+use crate::k8s::Event;
 use crate::k8s::index::{Index, cluster_ips};
 use crate::k8s::object::{Kind, ObjectKey};
-use crate::k8s::{Event, Verb};
 use crate::map::MapFault;
 use crate::map::held::Held;
 use crate::record::alias::Trail;
@@ -27,27 +29,29 @@ use crate::record::{Name, Node};
 use accounts::Accounts;
 use cuts::Cuts;
 use instance::Instance;
-
-/// How long a broken watch's zones are still denied from.
-const BROKEN_PATIENCE: Duration = Duration::from_mins(1);
+use objects::Objects;
 
 /// Everything that is known.
 pub struct Cluster {
-    index: Index,
+    objects: Objects,
     instances: Vec<Arc<Instance>>,
     cuts: Cuts,
     accounts: Accounts,
     held: Held,
     dns_service: ObjectKey,
-    listed: BTreeSet<&'static str>,
-    broken: BTreeMap<&'static str, Instant>,
     /// Names that could not be held: their zones are not whole.
     missing: BTreeSet<Name>,
     serial: u32,
+    /// Whether something changed within the second that `serial` names, after it was given.
+    is_unsettled: bool,
     /// When the last event or tick came: the clock is the caller's.
     now: Instant,
     /// What was last said about `missing`, so that it is said once.
     said: Option<String>,
+    /// Whether every kind was listed, for those who wait for it.
+    listing: watch::Sender<bool>,
+    /// From when the time of those who wait counts.
+    started: Instant,
 }
 
 /// What a change came to.
@@ -61,30 +65,45 @@ impl Cluster {
     /// Knows nothing yet.
     pub fn new(held: Held, dns_service: ObjectKey) -> Self {
         Self {
-            index: Index::default(),
+            objects: Objects::default(),
             instances: Vec::new(),
             cuts: Cuts::default(),
             accounts: Accounts::default(),
             held,
             dns_service,
-            listed: BTreeSet::new(),
-            broken: BTreeMap::new(),
             missing: BTreeSet::new(),
             serial: seconds_since_1970(),
+            is_unsettled: false,
             now: Instant::now(),
             said: None,
+            listing: watch::Sender::new(false),
+            started: Instant::now(),
         }
+    }
+
+    /// Puts a Corefile in force together with the objects of a source for its needs, in exchange for
+    /// those that were there.
+    pub fn adopt(
+        &mut self,
+        objects: &mut Objects,
+        config: &Config,
+        own: &[IpAddr],
+    ) -> &[Arc<Instance>] {
+        std::mem::swap(&mut self.objects, objects);
+        self.listing.send_replace(self.is_listed());
+        self.configure(config, own)
     }
 
     /// Puts a Corefile in force. `own` are the agent's own addresses, for `ns.dns.<zone>` where the DNS
     /// Service has none. Answers that stay the same are not interrupted.
     pub fn configure(&mut self, config: &Config, own: &[IpAddr]) -> &[Arc<Instance>] {
-        let instance = |(server, block): (usize, &crate::corefile::Server)| {
+        let instance = |(server, block): (usize, &Server)| {
             let options = block.kubernetes.clone()?;
             Some(Arc::new(Instance::new(
                 server,
                 block,
                 options,
+                self.objects.needs(),
                 self.dns_service.clone(),
                 own.to_vec(),
             )))
@@ -96,6 +115,11 @@ impl Cluster {
             .filter_map(instance)
             .collect();
         self.cuts = Cuts::new(config, &self.instances, &mut self.accounts);
+        // One flag for the whole port: which block a query is for is only known once its name is read.
+        let port = self.instances.first().map(|instance| instance.port);
+        let asked_for = |block: &Server| Some(block.port) == port && block.nsid.is_some();
+        let nsid = config.servers.iter().any(asked_for);
+        self.held.settings().set_nsid(nsid);
         self.rebuild();
         &self.instances
     }
@@ -106,28 +130,22 @@ impl Cluster {
         let mut names = BTreeSet::new();
         let before = self.is_complete();
         for event in events {
-            match event {
-                Event::Change(verb, _) => self.apply(verb, &mut names),
-                // How long it took is measured when all is written.
-                Event::Triggered(..) => {}
-                Event::Broken(kind) => {
-                    self.broken.entry(kind.plural()).or_insert(now);
-                }
-                Event::Restored(kind) => {
-                    self.broken.remove(kind.plural());
+            for touched in self.objects.take(event, now) {
+                for instance in &self.instances {
+                    names.extend(instance.view.touched(self.objects.index(), &touched));
                 }
             }
         }
         let changed = self.write(names);
         if changed.names > 0 {
-            self.serial = seconds_since_1970();
-            for slot in self.cuts.served() {
-                self.held.set_serial(slot, self.serial);
-            }
+            self.renumber(seconds_since_1970());
         }
         if before != self.is_complete() {
             self.write_zones();
         }
+        let is_listed = self.is_listed();
+        let news = |listing: &mut bool| std::mem::replace(listing, is_listed) != is_listed;
+        self.listing.send_if_modified(news);
         changed
     }
 
@@ -139,30 +157,52 @@ impl Cluster {
         if !retry.is_empty() {
             self.write(retry);
         }
+        let second = seconds_since_1970();
+        if self.is_unsettled && second != self.serial {
+            self.renumber(second);
+        }
         self.write_zones();
+    }
+
+    /// Gives the zones the serial of a second. What else changes within that second gets the next one's, once it
+    /// has come: two states that last have two serials, and none is ahead of the clock.
+    fn renumber(&mut self, second: u32) {
+        self.is_unsettled = second == self.serial;
+        self.serial = second;
+        for slot in self.cuts.served() {
+            self.held.set_serial(slot, second);
+        }
     }
 
     /// Whether every kind was listed.
     pub fn is_listed(&self) -> bool {
-        self.listed.len() == Kind::ALL.len()
+        self.objects.is_listed()
     }
 
     /// Whether a watch has been broken for so long that nothing is denied any more.
     pub fn is_out_of_touch(&self) -> bool {
-        let mut broken = self.broken.values();
-        broken.any(|&since| self.now.duration_since(since) >= BROKEN_PATIENCE)
+        self.objects.is_out_of_touch(self.now)
     }
 
     /// Which kinds were not listed yet.
     pub fn unlisted(&self) -> impl Iterator<Item = Kind> {
-        Kind::ALL
-            .into_iter()
-            .filter(|kind| !self.listed.contains(kind.plural()))
+        self.objects.unlisted()
+    }
+
+    /// Whether every kind was listed, as it changes; and when this cluster began to be known.
+    pub fn listing(&self) -> (watch::Receiver<bool>, Instant) {
+        (self.listing.subscribe(), self.started)
     }
 
     /// The objects.
     pub fn index(&self) -> &Index {
-        &self.index
+        self.objects.index()
+    }
+
+    /// The objects as they are now, to be looked at without the lock. While anyone has them, the next change copies
+    /// the index (not the objects) and goes on with the copy.
+    pub fn snapshot(&self) -> Arc<Index> {
+        self.objects.snapshot()
     }
 
     /// What the programs count their answers under.
@@ -187,7 +227,7 @@ impl Cluster {
 
     /// The DNS Service's ClusterIPs at port 53.
     pub fn dns_service_addresses(&self) -> BTreeSet<SocketAddr> {
-        let service = self.index.service(&self.dns_service);
+        let service = self.index().service(&self.dns_service);
         let ips = service
             .map(|service| cluster_ips(service))
             .unwrap_or_default();
@@ -202,18 +242,6 @@ impl Cluster {
     /// Takes another Service for the DNS Service, from the next [`Self::configure`] on.
     pub fn set_dns_service(&mut self, service: ObjectKey) {
         self.dns_service = service;
-    }
-
-    fn apply(&mut self, verb: Verb, names: &mut BTreeSet<Name>) {
-        if let Verb::Reset(kind, _) = &verb {
-            self.listed.insert(kind.plural());
-            self.broken.remove(kind.plural());
-        }
-        for touched in self.index.apply(verb) {
-            for instance in &self.instances {
-                names.extend(instance.view.touched(&self.index, &touched));
-            }
-        }
     }
 
     /// Writes what `names` have now.
@@ -249,11 +277,11 @@ impl Cluster {
         let asked = self.cuts.instance(name)?;
         let instance = &self.instances[asked];
         let zone = instance.view.zone_of(name)?;
-        let node = instance.view.node(&self.index, name)?;
+        let node = instance.view.node(self.index(), name)?;
         let zone_len = u8::try_from(zone.wire().len()).ok()?;
         let slot = self.cuts.slot(zone)?;
         let is_ours = |target: &Name| self.cuts.instance(target) == Some(asked);
-        let trail = instance.view.trail(&self.index, name, &node, is_ours);
+        let trail = instance.view.trail(self.index(), name, &node, is_ours);
         Some((
             node,
             trail,
@@ -290,7 +318,7 @@ impl Cluster {
     fn rebuild(&mut self) {
         let mut names: BTreeSet<Name> = BTreeSet::new();
         for instance in &self.instances {
-            names.extend(instance.view.all_names(&self.index));
+            names.extend(instance.view.all_names(self.objects.index()));
         }
         let zones = self.cuts.zones(self.serial, |_| 0);
         // Under an odd epoch all through: a zone's slot may mean another zone until the last name is
@@ -328,7 +356,7 @@ impl Cluster {
 
     /// Whether absence is knowledge.
     fn is_complete(&self) -> bool {
-        self.is_listed() && self.missing.is_empty() && !self.is_out_of_touch()
+        self.missing.is_empty() && self.objects.is_whole(self.now)
     }
 }
 

@@ -14,8 +14,12 @@ use dns_ebpf::scratch::{DNS, Scratch};
 mod alias;
 
 use super::Cluster;
+use super::objects::{self, Objects};
 use crate::corefile::Config;
-use crate::k8s::object::{Kind, Object, ObjectKey, Port, Protocol, Service, ServiceKind};
+use crate::k8s::needs::Seen;
+use crate::k8s::object::{
+    Kind, Namespace, Object, ObjectKey, Port, Protocol, Service, ServiceKind,
+};
 use crate::k8s::{Event, Verb};
 use crate::map::held::Held;
 use crate::record::Name;
@@ -64,7 +68,7 @@ impl Bench {
     }
 
     fn list(&mut self) {
-        let namespace = Object::Namespace(ObjectKey::new("", "default"));
+        let namespace = namespace("default");
         self.take([
             change(Verb::Apply(namespace)),
             change(Verb::Apply(service("web", [10, 96, 0, 7]))),
@@ -119,6 +123,13 @@ fn reset(kind: Kind, keys: &[ObjectKey]) -> Event {
     ))
 }
 
+fn namespace(name: &str) -> Object {
+    Object::Namespace(Namespace {
+        key: ObjectKey::new("", name),
+        seen: Seen::ALL,
+    })
+}
+
 fn service(name: &str, ip: [u8; 4]) -> Object {
     Object::Service(Service {
         key: ObjectKey::new("default", name),
@@ -128,6 +139,8 @@ fn service(name: &str, ip: [u8; 4]) -> Object {
             protocol: Protocol::Tcp,
             number: 80,
         }],
+        external: Box::default(),
+        seen: Seen::ALL,
     })
 }
 
@@ -138,9 +151,7 @@ const NONE: &str = "none.default.svc.cluster.local";
 fn nothing_is_denied_before_every_kind_was_listed() {
     let mut bench = Bench::new(COREFILE, 1000);
     assert_eq!(bench.ask(NONE), Outcome::Incomplete);
-    bench.take([change(Verb::Apply(Object::Namespace(ObjectKey::new(
-        "", "default",
-    ))))]);
+    bench.take([change(Verb::Apply(namespace("default")))]);
     bench.take([change(Verb::Apply(service("web", [10, 96, 0, 7])))]);
     assert_eq!(bench.ask(WEB), Outcome::Answer);
     bench.take([reset(Kind::Service, &[ObjectKey::new("default", "web")])]);
@@ -265,6 +276,66 @@ fn a_change_writes_only_what_it_changes() {
 }
 
 #[test]
+fn other_labels_answer_from_the_old_list_until_the_new_one_is_whole() {
+    let mut bench = Bench::listed();
+    let labels = COREFILE.replace("pods insecure", "labels app=db");
+    let labels = config(&labels);
+    let needs = objects::needs(&labels, &ObjectKey::new("kube-system", "kube-dns"));
+    let mut next = Objects::new(needs.clone());
+    next.take(change(Verb::Apply(namespace("default"))), bench.now);
+    let Object::Service(mut db) = service("db", [10, 96, 0, 8]) else {
+        panic!("not a Service");
+    };
+    db.seen = needs.judge(Some(&[("app".to_owned(), "db".to_owned())].into()));
+    next.take(change(Verb::Apply(Object::Service(db))), bench.now);
+    assert!(!next.is_listed());
+    assert_eq!(bench.ask(WEB), Outcome::Answer);
+    for kind in [Kind::Namespace, Kind::Service, Kind::EndpointSlice] {
+        next.take(
+            Event::Change(Verb::Reset(kind, kept(kind)), bench.now),
+            bench.now,
+        );
+    }
+    assert!(next.is_listed());
+    bench.cluster.adopt(&mut next, &labels, &[]);
+    assert_eq!(bench.ask(WEB), Outcome::NxDomain);
+    assert_eq!(bench.ask("db.default.svc.cluster.local"), Outcome::Answer);
+    bench.cluster.adopt(&mut next, &config(COREFILE), &[]);
+    assert_eq!(bench.ask(WEB), Outcome::Answer);
+}
+
+fn kept(kind: Kind) -> HashSet<ObjectKey> {
+    let key = match kind {
+        Kind::Namespace => ObjectKey::new("", "default"),
+        _ => ObjectKey::new("default", "db"),
+    };
+    HashSet::from([key])
+}
+
+#[test]
+fn names_that_other_plugins_or_rules_answer_pass() {
+    let corefile = COREFILE.replace(
+        "    forward . 192.0.2.1\n",
+        "    k8s_external example.org 10.in-addr.arpa\n    forward . 192.0.2.1\n",
+    );
+    let corefile = corefile.replace("pods insecure", "zonal");
+    let mut bench = Bench::new(&corefile, 1000);
+    bench.list();
+    assert_eq!(bench.ask("web.default.example.org"), Outcome::OtherServer);
+    assert_eq!(bench.ask("7.0.96.10.in-addr.arpa"), Outcome::OtherServer);
+    assert_eq!(bench.ask("1.11.in-addr.arpa"), Outcome::Fallthrough);
+    assert_eq!(
+        bench.ask("z.pin._zone.web.default.svc.cluster.local"),
+        Outcome::ZonalName
+    );
+    assert_eq!(
+        bench.ask("pin._zone.web.default.svc.cluster.local"),
+        Outcome::NxDomain
+    );
+    assert_eq!(bench.ask(NONE), Outcome::NxDomain);
+}
+
+#[test]
 fn a_reload_changes_what_it_says_and_keeps_the_rest() {
     let mut bench = Bench::listed();
     let before = Arc::clone(&bench.cluster.configure(&config(COREFILE), &[])[0]);
@@ -283,6 +354,39 @@ fn a_reload_changes_what_it_says_and_keeps_the_rest() {
         Outcome::NxDomain
     );
     assert_eq!(bench.ask("7.0.96.10.in-addr.arpa"), Outcome::OtherServer);
+}
+
+#[test]
+fn what_changes_within_a_serials_second_gets_the_next_ones() {
+    let mut bench = Bench::listed();
+    let change_to = |last| [change(Verb::Apply(service("web", [10, 96, 0, last])))];
+    // As many changes as fit in some second: at least two of them share it.
+    let mut last = 10;
+    while !bench.cluster.is_unsettled {
+        bench.take(change_to(last));
+        last = last % 200 + 10;
+    }
+    let shared = bench.cluster.serial();
+    bench.wait(0);
+    assert!(bench.cluster.serial() == shared || !bench.cluster.is_unsettled);
+    std::thread::sleep(Duration::from_millis(1100));
+    bench.wait(1);
+    let settled = bench.cluster.serial();
+    assert!(settled > shared && !bench.cluster.is_unsettled);
+    std::thread::sleep(Duration::from_millis(1100));
+    bench.wait(1);
+    assert_eq!(bench.cluster.serial(), settled, "and then it stays");
+}
+
+#[test]
+fn who_looks_at_the_objects_keeps_those_of_the_moment() {
+    let mut bench = Bench::listed();
+    let key = ObjectKey::new("default", "web");
+    let before = bench.cluster.snapshot();
+    bench.take([change(Verb::Delete(Kind::Service, key.clone()))]);
+    assert!(before.service(&key).is_some());
+    assert!(bench.cluster.index().service(&key).is_none());
+    assert!(bench.cluster.snapshot().service(&key).is_none());
 }
 
 #[test]

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use super::error::CorefileError;
 use super::{Config, Server};
-use crate::plugin::forward;
 use crate::plugin::kubernetes::{self, Pods};
+use crate::plugin::{chaos, forward, k8s_external, transfer};
 use crate::record::Name;
 
 /// Reads the Corefile at `path`, the built-in one without a path. Returns the report, which ends
@@ -56,6 +56,10 @@ fn head(server: &Server) -> String {
 /// One line for each plugin, alphabetically.
 fn plugins(server: &Server) -> Vec<String> {
     let mut plugins = Vec::new();
+    if server.any {
+        plugins.push("any".to_owned());
+    }
+    plugins.extend(server.chaos.as_ref().map(chaos));
     if server.errors {
         plugins.push("errors".to_owned());
     }
@@ -67,15 +71,24 @@ fn plugins(server: &Server) -> Vec<String> {
             health.address
         ));
     }
+    plugins.extend(server.k8s_external.as_ref().map(k8s_external));
     plugins.extend(server.kubernetes.as_ref().map(kubernetes));
     if server.loadbalance {
         plugins.push("loadbalance".to_owned());
     }
+    plugins.extend(server.nsid.iter().map(|data| format!("nsid {data}")));
     let on = |plugin: &str, address: &String| format!("{plugin} on {address}");
     plugins.extend(server.prometheus.iter().map(|at| on("prometheus", at)));
     plugins.extend(server.ready.iter().map(|at| on("ready", at)));
     plugins.extend(server.reload.map(|every| format!("reload every {every:?}")));
+    plugins.extend(server.transfer.iter().map(transfer));
     plugins
+}
+
+fn chaos(options: &chaos::Options) -> String {
+    let authors: Vec<&str> = options.authors.iter().map(String::as_str).collect();
+    let version = &options.version;
+    format!("chaos {version} by {}", authors.join(", "))
 }
 
 fn forward(options: &forward::Options) -> String {
@@ -83,6 +96,28 @@ fn forward(options: &forward::Options) -> String {
     let mut parts = vec![format!("forward {} to {}", options.from, to.join(" "))];
     if !options.except.is_empty() {
         parts.push(format!("except {}", names(&options.except)));
+    }
+    parts.join(", ")
+}
+
+fn transfer(options: &transfer::Options) -> String {
+    let to: Vec<String> = options.to.iter().map(ToString::to_string).collect();
+    let mut text = format!("transfer {} to {}", names(&options.zones), to.join(" "));
+    if let Some(source) = options.source {
+        text.push_str(&format!(", notifying from {source}"));
+    }
+    text
+}
+
+fn k8s_external(options: &k8s_external::Options) -> String {
+    let zones = names(&options.zones);
+    let mut parts = vec![format!("k8s_external {zones}: ttl {}", options.ttl)];
+    parts.push(format!("apex {}", options.apex));
+    if options.headless {
+        parts.push("headless".to_owned());
+    }
+    if !options.fallthrough.is_empty() {
+        parts.push(format!("fallthrough {}", names(&options.fallthrough)));
     }
     parts.join(", ")
 }
@@ -104,10 +139,24 @@ fn kubernetes(options: &kubernetes::Options) -> String {
         let namespaces: Vec<&str> = options.namespaces.iter().map(AsRef::as_ref).collect();
         parts.push(format!("namespaces {}", namespaces.join(" ")));
     }
+    for (option, selector) in [
+        ("labels", &options.labels),
+        ("namespace_labels", &options.namespace_labels),
+    ] {
+        parts.extend(
+            selector
+                .iter()
+                .map(|selector| format!("{option} {selector}")),
+        );
+    }
+    if !options.multicluster.is_empty() {
+        parts.push(format!("multicluster {}", names(&options.multicluster)));
+    }
     let flags = [
         (options.endpoint_pod_names, "endpoint_pod_names"),
         (options.noendpoints, "noendpoints"),
         (options.ignore_empty_service, "ignore empty_service"),
+        (options.zonal, "zonal"),
     ];
     let set = flags.into_iter().filter(|(set, _)| *set);
     parts.extend(set.map(|(_, flag)| flag.to_owned()));

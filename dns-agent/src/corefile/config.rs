@@ -9,8 +9,12 @@ use super::error::{CorefileError, Problem, Report};
 use super::lexer::{Environment, Position};
 use super::parser::{self, Directive, ServerBlock};
 use super::{Beside, Config, Server, ZoneError, import, zone};
+use crate::k8s::needs::SELECTORS;
+use crate::k8s::selector::Selector;
+use crate::k8s::target::Target;
 use crate::plugin::{
-    bind, errors, forward, health, kubernetes, loadbalance, prometheus, ready, reload,
+    any, bind, chaos, errors, forward, health, k8s_external, kubernetes, loadbalance, nsid,
+    prometheus, ready, reload, transfer,
 };
 use crate::record::Name;
 
@@ -18,16 +22,21 @@ use crate::record::Name;
 const DNS_PORT: u16 = 53;
 
 /// The plugins that act.
-const ACTING: [&str; 9] = [
+const ACTING: &[&str] = &[
+    "any",
     "bind",
+    "chaos",
     "errors",
     "forward",
     "health",
+    "k8s_external",
     "kubernetes",
     "loadbalance",
+    "nsid",
     "prometheus",
     "ready",
     "reload",
+    "transfer",
 ];
 
 /// The other plugins of the kubeadm and NodeLocal DNSCache Corefiles, with the options they have
@@ -48,10 +57,10 @@ const SILENT: [Known; 2] = [
 ];
 
 /// The rest of CoreDNS 1.15's plugins (`plugin.cfg`): a name of these is no slip of the pen.
-const NOT_BUILT: &str = "acl any auto autopath azure bufsize cancel chaos clouddns debug dns64 \
+const NOT_BUILT: &str = "acl auto autopath azure bufsize cancel clouddns debug dns64 \
     dnssec dnstap dynupdate erratic etcd file geoip grpc grpc_server header hosts https https3 \
-    k8s_external local log metadata minimal multisocket nomad nsid pprof proxyproto quic \
-    rewrite root route53 secondary shed sign siit template timeouts tls trace transfer tsig view \
+    local log metadata minimal multisocket nomad pprof proxyproto quic \
+    rewrite root route53 secondary shed sign siit template timeouts tls trace tsig view \
     whoami";
 
 impl Config {
@@ -146,8 +155,13 @@ fn parse_into(
     }
     let mut servers = Vec::new();
     let mut served = Served::default();
+    let mut followed = Followed::default();
     for block in &blocks {
-        servers.extend(build(block, &mut served, &mut report));
+        let built = build(block, &mut served, &mut report);
+        if let (Some(key), Some(server)) = (block.keys.first(), built.first()) {
+            followed.add(server, &key.at, &mut report);
+        }
+        servers.extend(built);
     }
     let (faults, warnings, passed) = report.sorted(file);
     if faults.is_empty() {
@@ -198,8 +212,13 @@ fn plugins(lines: &[Directive], zones: Vec<Name>, report: &mut Report) -> Server
         zones,
         port: DNS_PORT,
         bind: Vec::new(),
+        k8s_external: None,
         kubernetes: None,
+        transfer: Vec::new(),
         forward: Vec::new(),
+        nsid: None,
+        any: false,
+        chaos: None,
         loadbalance: false,
         errors: false,
         health: None,
@@ -211,7 +230,7 @@ fn plugins(lines: &[Directive], zones: Vec<Name>, report: &mut Report) -> Server
     for line in lines {
         let mark = report.mark();
         let name = line.name.text.as_str();
-        let repeatable = matches!(name, "bind" | "forward" | "loadbalance");
+        let repeatable = matches!(name, "bind" | "forward" | "loadbalance" | "transfer");
         if !repeatable
             && ACTING.contains(&name)
             && let Some(line_number) = first.insert(name, line.name.at.line)
@@ -224,13 +243,21 @@ fn plugins(lines: &[Directive], zones: Vec<Name>, report: &mut Report) -> Server
             report.refuse(&line.name.at, problem);
         }
         match name {
+            "any" => {
+                any::setup(line, report);
+                server.any = true;
+            }
             "bind" => server.bind.extend(bind::setup(line, report)),
+            "chaos" => server.chaos = Some(chaos::setup(line, report)),
             "errors" => {
                 errors::setup(line, report);
                 server.errors = true;
             }
             "forward" => server.forward.extend(forward::setup(line, report)),
             "health" => server.health = Some(health::setup(line, report)),
+            "k8s_external" => {
+                server.k8s_external = Some(k8s_external::setup(line, &server.zones, report));
+            }
             "kubernetes" => {
                 server.kubernetes = Some(kubernetes::setup(line, &server.zones, report));
             }
@@ -238,15 +265,23 @@ fn plugins(lines: &[Directive], zones: Vec<Name>, report: &mut Report) -> Server
                 loadbalance::setup(line, report);
                 server.loadbalance = true;
             }
+            "nsid" => server.nsid = Some(nsid::setup(line, report)),
             "prometheus" => server.prometheus = Some(prometheus::setup(line, report)),
             "ready" => server.ready = Some(ready::setup(line, report)),
             "reload" => server.reload = Some(reload::setup(line, report)),
+            "transfer" => server
+                .transfer
+                .extend(transfer::setup(line, &server.zones, report)),
             _ => without_effect(line, report),
         }
         report.read(line, mark);
     }
     if let Some(beside) = report.beside.clone() {
         beside.settle(lines, &mut server, report);
+    }
+    let external = lines.iter().find(|line| line.name.text == "k8s_external");
+    if let (Some(line), None) = (external, &server.kubernetes) {
+        report.refuse(&line.name.at, Problem::NoKubernetes);
     }
     server
 }
@@ -259,7 +294,7 @@ fn without_effect(line: &Directive, report: &mut Report) {
         return report.warn(&line.name.at, sentence);
     }
     let silent = SILENT.iter().map(|known| known.plugin);
-    let mut known: Vec<&str> = ACTING.into_iter().chain(silent).collect();
+    let mut known: Vec<&str> = ACTING.iter().copied().chain(silent).collect();
     known.sort_unstable();
     let (name, known) = (name.to_owned(), known.join(", "));
     let problem = if NOT_BUILT.split_whitespace().any(|plugin| plugin == name) {
@@ -268,6 +303,45 @@ fn without_effect(line: &Directive, report: &mut Report) {
         Problem::UnknownPlugin { name, known }
     };
     report.refuse(&line.name.at, problem);
+}
+
+/// What of which API server is followed.
+#[derive(Default)]
+struct Followed {
+    target: Option<(Target, Position)>,
+    selectors: Vec<Selector>,
+}
+
+impl Followed {
+    /// Adds a block's, and reports what cannot be followed together.
+    fn add(&mut self, server: &Server, at: &Position, report: &mut Report) {
+        let Some(options) = &server.kubernetes else {
+            return;
+        };
+        for selector in [&options.labels, &options.namespace_labels]
+            .into_iter()
+            .flatten()
+        {
+            if !self.selectors.contains(selector) {
+                self.selectors.push(selector.clone());
+            }
+        }
+        // One more of each kind is that of the blocks without one.
+        if self.selectors.len() >= SELECTORS {
+            report.refuse(at, Problem::ManySelectors(SELECTORS - 1));
+        }
+        if options.target == Target::default() {
+            return;
+        }
+        match &self.target {
+            Some((target, first)) if *target != options.target => {
+                let first = first.clone();
+                report.refuse(at, Problem::OtherApiServer { first });
+            }
+            Some(_) => {}
+            None => self.target = Some((options.target.clone(), at.clone())),
+        }
+    }
 }
 
 /// Who serves what on which port.

@@ -173,6 +173,14 @@ pub enum Problem {
         /// What there is.
         known: String,
     },
+    /// An option twice in a plugin's block.
+    #[error("option {option:?} of {plugin:?} is already in this block; expected it once")]
+    OptionTwice {
+        /// The plugin.
+        plugin: String,
+        /// The option.
+        option: String,
+    },
     /// An option of CoreDNS that is not here.
     #[error("option {option:?} of {plugin:?} is not built yet; KernDNS knows: {known}")]
     OptionNotBuilt {
@@ -230,11 +238,46 @@ pub enum Problem {
         expected: &'static str,
     },
 
+    /// `k8s_external` without the plugin whose Services it shows.
+    #[error("\"k8s_external\" needs \"kubernetes\" in the same server block")]
+    NoKubernetes,
+    /// Two options of a block that contradict each other.
+    #[error("{option:?} and {other:?} cannot both be set; expected one of them")]
+    OptionsExclude {
+        /// The option.
+        option: &'static str,
+        /// The other one.
+        other: &'static str,
+    },
+    /// A zone of `multicluster` that is none of the plugin's.
+    #[error("zone {zone:?} of \"multicluster\" is none of \"kubernetes\"; expected one of {zones}")]
+    NotAuthoritative {
+        /// The zone.
+        zone: String,
+        /// The plugin's.
+        zones: String,
+    },
+    /// Two `kubernetes` blocks that name different API servers, or different limits.
+    #[error(
+        "\"kubernetes\" names another API server, or other limits for it, than the server block at \
+         {first}; expected the same in all blocks, or in one only: the objects of one cluster are followed"
+    )]
+    OtherApiServer {
+        /// The other block.
+        first: Position,
+    },
+    /// More selectors than an object's labels are judged by.
+    #[error("there are more than {0} different label selectors")]
+    ManySelectors(usize),
+
     /// `kubernetes` with reverse zones only.
     #[error(
         "\"kubernetes\" has reverse zones only; expected the cluster domain too, such as cluster.local"
     )]
     NoClusterDomain,
+    /// `transfer` to nobody.
+    #[error("\"transfer\" says to nobody; expected \"to\" with one or more addresses, or \"*\"")]
+    NoSecondary,
     /// `forward` from a prefix that is several zones.
     #[error(
         "\"forward\" {given:?} is {zones} zones; expected one, so a prefix of whole octets (IPv4) or digits (IPv6)"

@@ -5,6 +5,7 @@
 //! `plugin` with the readers in `args`). `beside` is what differs where the file is CoreDNS's, `check`
 //! puts the outcome into words.
 
+mod address;
 mod args;
 mod beside;
 mod check;
@@ -20,6 +21,7 @@ mod zone;
 
 use std::time::Duration;
 
+pub use address::server_address;
 pub use args::{Known, LISTEN_ADDRESS, is_listen_address, zones};
 pub use beside::Beside;
 pub use check::check;
@@ -29,7 +31,7 @@ pub use lexer::{Position, Token};
 pub use parser::Directive;
 pub use zone::{ZoneError, is_reverse, parse as parse_zone};
 
-use crate::plugin::{forward, kubernetes};
+use crate::plugin::{chaos, forward, k8s_external, kubernetes, transfer};
 use crate::record::Name;
 
 /// Everything a Corefile says.
@@ -54,10 +56,20 @@ pub struct Server {
     pub port: u16,
     /// `bind`: addresses or interface names; empty: all addresses.
     pub bind: Vec<String>,
+    /// `k8s_external`, only beside `kubernetes`.
+    pub k8s_external: Option<k8s_external::Options>,
     /// `kubernetes`
     pub kubernetes: Option<kubernetes::Options>,
+    /// `transfer`, in the file's order.
+    pub transfer: Vec<transfer::Options>,
     /// `forward`, in the file's order.
     pub forward: Vec<forward::Options>,
+    /// `nsid`: what clients that ask are told of who answers.
+    pub nsid: Option<String>,
+    /// `any`: queries for everything get one record that says nothing.
+    pub any: bool,
+    /// `chaos`
+    pub chaos: Option<chaos::Options>,
     /// `loadbalance`: the order of addresses is shuffled per answer.
     pub loadbalance: bool,
     /// `errors`: failures of queries are logged.

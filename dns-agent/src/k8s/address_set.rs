@@ -51,6 +51,12 @@ impl<T: Keyed> AddressSet<T> {
     }
 }
 
+impl<T: Keyed> Clone for AddressSet<T> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
 impl<T: Keyed> Default for AddressSet<T> {
     fn default() -> Self {
         Self(BTreeSet::new())
@@ -62,6 +68,15 @@ impl<T: Keyed> Default for AddressSet<T> {
 struct Holder<T> {
     address: IpAddr,
     object: Option<Arc<T>>,
+}
+
+impl<T> Clone for Holder<T> {
+    fn clone(&self) -> Self {
+        Self {
+            address: self.address,
+            object: self.object.clone(),
+        }
+    }
 }
 
 impl<T: Keyed> Holder<T> {

@@ -8,6 +8,7 @@ use kube::config::{AuthInfo, InClusterError, KubeConfigOptions, Kubeconfig, Kube
 use kube::{Client, Config};
 use thiserror::Error;
 
+use super::target::{Limits, Target};
 use super::watch::Trouble;
 
 /// A connection attempt that takes longer has failed.
@@ -69,18 +70,32 @@ pub struct Identity {
 }
 
 impl Connection {
-    /// From `--kubeconfig`, else from the pod's environment, else by the usual kubeconfig rules
-    /// (`$KUBECONFIG`, `~/.kube/config`).
-    pub async fn open(kubeconfig: Option<&Path>) -> Result<Self, ConnectError> {
-        if kubeconfig.is_none() && std::env::var_os("KUBERNETES_SERVICE_HOST").is_some() {
+    /// From `--kubeconfig`, else from what the Corefile says (`target`), else from the pod's
+    /// environment, else by the usual kubeconfig rules (`$KUBECONFIG`, `~/.kube/config`).
+    pub async fn open(flag: Option<&Path>, target: &Target) -> Result<Self, ConnectError> {
+        let path = flag.or(target.kubeconfig.as_deref());
+        let endpoint = target.as_kubeconfig().filter(|_| path.is_none());
+        let is_pod = std::env::var_os("KUBERNETES_SERVICE_HOST").is_some();
+        if path.is_none() && endpoint.is_none() && is_pod {
             let config = Config::incluster()?;
             return Self::new(
                 config,
+                target.limits,
                 "the environment and the ServiceAccount volume of this pod",
                 format!("the ServiceAccount token in {TOKEN_FILE}"),
             );
         }
-        let (kubeconfig, file) = read(kubeconfig)?;
+        let (mut kubeconfig, file) = match endpoint {
+            Some(endpoint) => (
+                endpoint,
+                "made of the Corefile's endpoint and tls".to_owned(),
+            ),
+            None => read(path)?,
+        };
+        // The flag's file has contexts of its own.
+        if let (None, Some(context)) = (flag, &target.context) {
+            kubeconfig.current_context = Some(context.clone());
+        }
         let user = user(&kubeconfig);
         let options = KubeConfigOptions::default();
         let config = Config::from_custom_kubeconfig(kubeconfig, &options)
@@ -94,10 +109,20 @@ impl Connection {
             Some(user) => format!("{what} of user {user:?} in kubeconfig {file}"),
             None => format!("{what}: the current context of kubeconfig {file} names no user"),
         };
-        Self::new(config, &format!("kubeconfig {file}"), credential)
+        Self::new(
+            config,
+            target.limits,
+            &format!("kubeconfig {file}"),
+            credential,
+        )
     }
 
-    fn new(mut config: Config, origin: &str, credential: String) -> Result<Self, ConnectError> {
+    fn new(
+        mut config: Config,
+        limits: Limits,
+        origin: &str,
+        credential: String,
+    ) -> Result<Self, ConnectError> {
         config.connect_timeout = Some(CONNECT_TIMEOUT);
         config.read_timeout = Some(SILENCE);
         config.reset_reader_on_write = true;
@@ -109,7 +134,7 @@ impl Connection {
             origin: origin.into(),
             credential,
         };
-        match Client::try_from(config) {
+        match limits.client(config) {
             Ok(client) => Ok(Self {
                 client,
                 identity,
@@ -204,7 +229,10 @@ mod tests {
     #[tokio::test]
     async fn a_kubeconfig_that_is_not_there_is_named() {
         let path = Path::new("/nowhere/kubeconfig");
-        let error = Connection::open(Some(path)).await.err().unwrap();
+        let error = Connection::open(Some(path), &Target::default())
+            .await
+            .err()
+            .unwrap();
         let message = error.to_string();
         assert!(
             message.starts_with("kubeconfig /nowhere/kubeconfig: "),

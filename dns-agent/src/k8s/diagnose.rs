@@ -27,6 +27,11 @@ pub fn explain(identity: &Identity, kind: Kind, error: &kube::Error) -> String {
                  expired, revoked or of another cluster"
             ),
             403 => forbidden(kind, status),
+            404 if kind == Kind::ServiceImport => format!(
+                "the API server {server} has no ServiceImports: the CustomResourceDefinition of the \
+                 Multi-Cluster Services API (multicluster.x-k8s.io/v1alpha1) is not installed; until it \
+                 is, the zones of `multicluster` have no Services"
+            ),
             code => format!(
                 "the API server {server} answers {code} for {}: {}",
                 kind.plural(),
@@ -82,10 +87,7 @@ fn forbidden(kind: Kind, status: &Status) -> String {
     let (Some(user), Some(verb)) = (quoted("User \""), verb) else {
         return format!("Forbidden: {message}");
     };
-    let group = match kind {
-        Kind::EndpointSlice => "discovery.k8s.io",
-        Kind::Service | Kind::Namespace => "",
-    };
+    let group = kind.group();
     let plural = kind.plural();
     let found = match message.split_once("RBAC: ") {
         Some((_, found)) => format!(" (RBAC: {found})"),

@@ -1,8 +1,8 @@
 //! From the text of one manifest file (YAML 1.2 stream or JSON) to slim objects, each mistake with
 //! the number of its document.
 //!
-//! What is read: `v1` Namespace and Service, `discovery.k8s.io/v1` EndpointSlice, and lists of
-//! them (`kind: List`, `ServiceList`, ...). Objects of other kinds are passed over, so that the
+//! What is read: `v1` Namespace and Service, `discovery.k8s.io/v1` EndpointSlice, where it is needed
+//! `multicluster.x-k8s.io/v1alpha1` ServiceImport, and lists of them (`kind: List`, `ServiceList`, ...). Objects of other kinds are passed over, so that the
 //! manifests of a whole application can be given as they are.
 
 use k8s_openapi::Resource;
@@ -13,6 +13,8 @@ use serde_json::Value;
 use thiserror::Error;
 use tracing::debug;
 
+use super::import::ServiceImport;
+use super::needs::Needs;
 use super::object::Object;
 use super::strip::{Strip, StripError};
 
@@ -81,14 +83,14 @@ pub enum Problem {
     },
 }
 
-/// Reads a whole file.
-pub fn read(text: &str) -> Reading {
+/// Reads a whole file; `needs` says what is kept of the objects.
+pub fn read(text: &str, needs: &Needs) -> Reading {
     let mut reading = Reading::default();
     let mut number = 0;
     for document in documents(text) {
         number += 1;
         match document {
-            Ok(value) => reading.document(number, value),
+            Ok(value) => reading.document(number, value, needs),
             Err(message) => reading.mistakes.push(Mistake {
                 document: number,
                 item: None,
@@ -134,13 +136,13 @@ fn one_line(message: &str) -> String {
 }
 
 impl Reading {
-    fn document(&mut self, document: usize, mut value: Value) {
+    fn document(&mut self, document: usize, mut value: Value, needs: &Needs) {
         let listed = value.get("kind").and_then(Value::as_str).map(|kind| {
             let item_kind = kind.strip_suffix("List").unwrap_or_default();
             (kind.ends_with("List"), item_kind.to_owned())
         });
         let Some((true, item_kind)) = listed else {
-            return self.object(document, None, value);
+            return self.object(document, None, value, needs);
         };
         let api_version = value.get("apiVersion").cloned().unwrap_or_default();
         let items = value.get_mut("items").map(Value::take);
@@ -156,12 +158,12 @@ impl Reading {
                 fields.insert("kind".into(), item_kind.clone().into());
                 fields.insert("apiVersion".into(), api_version.clone());
             }
-            self.object(document, Some(row + 1), item);
+            self.object(document, Some(row + 1), item, needs);
         }
     }
 
-    fn object(&mut self, document: usize, item: Option<usize>, value: Value) {
-        match object(value) {
+    fn object(&mut self, document: usize, item: Option<usize>, value: Value, needs: &Needs) {
+        match object(value, needs) {
             Ok(object) => self.objects.extend(object),
             Err(problem) => self.mistakes.push(Mistake {
                 document,
@@ -172,7 +174,7 @@ impl Reading {
     }
 }
 
-fn object(value: Value) -> Result<Option<Object>, Problem> {
+fn object(value: Value, needs: &Needs) -> Result<Option<Object>, Problem> {
     match &value {
         Value::Object(_) => {}
         Value::Array(_) => return Err(Problem::NotAMapping("a sequence")),
@@ -182,9 +184,14 @@ fn object(value: Value) -> Result<Option<Object>, Problem> {
     let kind = text("kind").ok_or(Problem::NoType("kind"))?;
     let api_version = text("apiVersion").ok_or(Problem::NoType("apiVersion"))?;
     match (api_version, kind) {
-        ("v1", "Namespace") => typed::<Namespace>(value),
-        ("v1", "Service") => typed::<Service>(with_namespace(value)),
-        ("discovery.k8s.io/v1", "EndpointSlice") => typed::<EndpointSlice>(with_namespace(value)),
+        ("v1", "Namespace") => typed::<Namespace>(value, needs),
+        ("v1", "Service") => typed::<Service>(with_namespace(value), needs),
+        ("discovery.k8s.io/v1", "EndpointSlice") => {
+            typed::<EndpointSlice>(with_namespace(value), needs)
+        }
+        (ServiceImport::API_VERSION, "ServiceImport") if needs.imports => {
+            typed::<ServiceImport>(with_namespace(value), needs)
+        }
         ("discovery.k8s.io/v1beta1", "EndpointSlice") => Err(Problem::Version {
             kind: kind.into(),
             api_version: api_version.into(),
@@ -211,7 +218,10 @@ fn with_namespace(mut value: Value) -> Value {
     value
 }
 
-fn typed<K: Resource + DeserializeOwned + Strip>(value: Value) -> Result<Option<Object>, Problem> {
+fn typed<K: Resource + DeserializeOwned + Strip>(
+    value: Value,
+    needs: &Needs,
+) -> Result<Option<Object>, Problem> {
     let name = value.pointer("/metadata/name").and_then(Value::as_str);
     let name = name.unwrap_or_default().to_owned();
     let whole: K = serde_json::from_value(value).map_err(|error| Problem::Shape {
@@ -219,7 +229,7 @@ fn typed<K: Resource + DeserializeOwned + Strip>(value: Value) -> Result<Option<
         name: name.clone(),
         message: error.to_string(),
     })?;
-    whole.strip().map_err(|error| Problem::Refused {
+    whole.wanted(needs).map_err(|error| Problem::Refused {
         kind: K::KIND,
         name,
         error,

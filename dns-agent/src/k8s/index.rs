@@ -9,23 +9,35 @@ use std::sync::Arc;
 
 use super::Verb;
 use super::address_set::{AddressSet, Keyed};
-use super::object::{Kind, Object, ObjectKey, Service, ServiceKind};
+use super::needs::Seen;
+use super::object::{
+    EndpointSlice, External, Kind, Namespace, Object, ObjectKey, Scope, Service, ServiceKind,
+};
 use super::slice::Slice;
 
 /// The objects of a cluster.
-#[derive(Debug, Default)]
+/// A clone shares the objects.
+#[derive(Debug, Clone, Default)]
 pub struct Index {
-    namespaces: HashSet<Arc<str>>,
-    groups: BTreeMap<Arc<ObjectKey>, Group>,
-    slices: HashMap<ObjectKey, Arc<Slice>>,
+    namespaces: HashMap<Arc<str>, Seen>,
+    cluster: Groups,
+    cluster_set: Groups,
     cluster_ips: AddressSet<Service>,
+    external: AddressSet<Service>,
     endpoints: AddressSet<Slice>,
     /// The Services of type ExternalName by their target in lower case.
     external_names: HashMap<Box<str>, BTreeSet<ObjectKey>>,
 }
 
+/// The Services of one scope.
+#[derive(Debug, Clone, Default)]
+struct Groups {
+    by_key: BTreeMap<Arc<ObjectKey>, Group>,
+    slices: HashMap<ObjectKey, Arc<Slice>>,
+}
+
 /// A Service and the EndpointSlices that name it; either may be there before the other.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Group {
     /// The Service, if it exists.
     pub service: Option<Arc<Service>>,
@@ -36,10 +48,12 @@ pub struct Group {
 /// What one verb changed. An object that came has no `old`, one that went no `new`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Touched {
-    /// A Namespace came or went.
+    /// A Namespace came or went, or has other labels.
     Namespace(Arc<str>),
-    /// A Service.
+    /// A Service, or a ServiceImport.
     Service {
+        /// Which of the two.
+        scope: Scope,
         /// Its key.
         key: ObjectKey,
         /// As it was.
@@ -49,6 +63,8 @@ pub enum Touched {
     },
     /// A slice of one Service. A slice that goes over to another Service is two of these.
     Slice {
+        /// Whether of a Service or of a ServiceImport.
+        scope: Scope,
         /// The key of the Service, which need not exist.
         service: ObjectKey,
         /// As it was.
@@ -62,14 +78,20 @@ impl Index {
     /// Takes one change in; nothing is touched where nothing differs.
     pub fn apply(&mut self, verb: Verb) -> Vec<Touched> {
         match verb {
-            Verb::Apply(Object::Namespace(key)) => self.set_namespace(key.name, true),
+            Verb::Apply(Object::Namespace(Namespace { key, seen })) => {
+                self.set_namespace(key.name, Some(seen))
+            }
             Verb::Apply(Object::Service(service)) => {
                 let key = service.key.clone();
-                self.set_service(key, Some(service))
+                self.set_service(Scope::Cluster, key, Some(service))
+            }
+            Verb::Apply(Object::ServiceImport(service)) => {
+                let key = service.key.clone();
+                self.set_service(Scope::ClusterSet, key, Some(service))
             }
             Verb::Apply(Object::EndpointSlice(slice)) => {
                 let key = slice.key.clone();
-                self.set_slice(&key, Some(slice.into()))
+                self.set_slices(&key, Some(&slice))
             }
             Verb::Delete(kind, key) => self.delete(kind, key),
             Verb::Reset(kind, keys) => self
@@ -81,34 +103,40 @@ impl Index {
         }
     }
 
-    /// Whether the Namespace exists.
-    pub fn has_namespace(&self, name: &str) -> bool {
-        self.namespaces.contains(name)
+    /// Which selectors the Namespace matches; `None`: it does not exist.
+    pub fn namespace(&self, name: &str) -> Option<Seen> {
+        self.namespaces.get(name).copied()
     }
 
     /// The Namespaces, in no order.
     pub fn namespaces(&self) -> impl Iterator<Item = &Arc<str>> {
-        self.namespaces.iter()
+        self.namespaces.keys()
     }
 
     /// A Service and its slices.
-    pub fn group(&self, key: &ObjectKey) -> Option<&Group> {
-        self.groups.get(key)
+    pub fn group(&self, scope: Scope, key: &ObjectKey) -> Option<&Group> {
+        self.scope(scope).by_key.get(key)
     }
 
     /// The Service of that key.
     pub fn service(&self, key: &ObjectKey) -> Option<&Arc<Service>> {
-        self.groups.get(key)?.service.as_ref()
+        self.group(Scope::Cluster, key)?.service.as_ref()
     }
 
     /// Every Service, and every Service that only slices know of, by namespace and name.
-    pub fn groups(&self) -> impl Iterator<Item = (&ObjectKey, &Group)> {
-        self.groups.iter().map(|(key, group)| (&**key, group))
+    pub fn groups(&self, scope: Scope) -> impl Iterator<Item = (&ObjectKey, &Group)> {
+        let groups = self.scope(scope).by_key.iter();
+        groups.map(|(key, group)| (&**key, group))
     }
 
     /// Those of one namespace.
-    pub fn groups_in(&self, namespace: &str) -> impl Iterator<Item = (&ObjectKey, &Group)> {
-        self.groups
+    pub fn groups_in(
+        &self,
+        scope: Scope,
+        namespace: &str,
+    ) -> impl Iterator<Item = (&ObjectKey, &Group)> {
+        self.scope(scope)
+            .by_key
             .range(ObjectKey::new(namespace, "")..)
             .map(|(key, group)| (&**key, group))
             .take_while(move |(key, _)| *key.namespace == *namespace)
@@ -117,6 +145,11 @@ impl Index {
     /// Who has which address as a ClusterIP.
     pub fn cluster_ips(&self) -> &AddressSet<Service> {
         &self.cluster_ips
+    }
+
+    /// Who is reached at which address from outside of the cluster.
+    pub fn external(&self) -> &AddressSet<Service> {
+        &self.external
     }
 
     /// Which slices list which address.
@@ -138,51 +171,78 @@ impl Index {
         match kind {
             Kind::Namespace => self
                 .namespaces
-                .iter()
+                .keys()
                 .map(|name| ObjectKey::new("", name))
                 .collect(),
-            Kind::Service => self
-                .groups()
-                .filter(|(_, group)| group.service.is_some())
-                .map(|(key, _)| key.clone())
-                .collect(),
-            Kind::EndpointSlice => self.slices.keys().cloned().collect(),
+            Kind::Service => self.service_keys(Scope::Cluster),
+            Kind::ServiceImport => self.service_keys(Scope::ClusterSet),
+            Kind::EndpointSlice => {
+                let (ours, theirs) = (&self.cluster.slices, &self.cluster_set.slices);
+                let keys: HashSet<&ObjectKey> = ours.keys().chain(theirs.keys()).collect();
+                keys.into_iter().cloned().collect()
+            }
+        }
+    }
+
+    fn service_keys(&self, scope: Scope) -> Vec<ObjectKey> {
+        self.groups(scope)
+            .filter(|(_, group)| group.service.is_some())
+            .map(|(key, _)| key.clone())
+            .collect()
+    }
+
+    fn scope(&self, scope: Scope) -> &Groups {
+        match scope {
+            Scope::Cluster => &self.cluster,
+            Scope::ClusterSet => &self.cluster_set,
+        }
+    }
+
+    fn scope_mut(&mut self, scope: Scope) -> &mut Groups {
+        match scope {
+            Scope::Cluster => &mut self.cluster,
+            Scope::ClusterSet => &mut self.cluster_set,
         }
     }
 
     fn delete(&mut self, kind: Kind, key: ObjectKey) -> Vec<Touched> {
         match kind {
-            Kind::Namespace => self.set_namespace(key.name, false),
-            Kind::Service => self.set_service(key, None),
-            Kind::EndpointSlice => self.set_slice(&key, None),
+            Kind::Namespace => self.set_namespace(key.name, None),
+            Kind::Service => self.set_service(Scope::Cluster, key, None),
+            Kind::ServiceImport => self.set_service(Scope::ClusterSet, key, None),
+            Kind::EndpointSlice => self.set_slices(&key, None),
         }
     }
 
-    fn set_namespace(&mut self, name: Arc<str>, exists: bool) -> Vec<Touched> {
-        let changed = if exists {
-            self.namespaces.insert(Arc::clone(&name))
-        } else {
-            self.namespaces.remove(&name)
+    fn set_namespace(&mut self, name: Arc<str>, seen: Option<Seen>) -> Vec<Touched> {
+        let before = match seen {
+            Some(seen) => self.namespaces.insert(Arc::clone(&name), seen),
+            None => self.namespaces.remove(&name),
         };
-        changed
+        (before != seen)
             .then_some(Touched::Namespace(name))
             .into_iter()
             .collect()
     }
 
-    fn set_service(&mut self, key: ObjectKey, new: Option<Service>) -> Vec<Touched> {
-        let old = self.service(&key).cloned();
+    fn set_service(&mut self, scope: Scope, key: ObjectKey, new: Option<Service>) -> Vec<Touched> {
+        let old = self.group(scope, &key).and_then(|g| g.service.clone());
         if old.as_deref() == new.as_ref() {
             return Vec::new();
         }
         let new = new.map(Arc::new);
-        if let Some(old) = &old {
+        // Reverse names are those of this cluster's own Services.
+        let is_ours = scope == Scope::Cluster;
+        if let Some(old) = old.as_ref().filter(|_| is_ours) {
             for &address in cluster_ips(old) {
                 self.cluster_ips.remove(address, old);
             }
             self.forget_external_name(old);
+            for address in external_addresses(old) {
+                self.external.remove(address, old);
+            }
         }
-        if let Some(new) = &new {
+        if let Some(new) = new.as_ref().filter(|_| is_ours) {
             for &address in cluster_ips(new) {
                 self.cluster_ips.insert(address, new);
             }
@@ -190,37 +250,61 @@ impl Index {
                 let services = self.external_names.entry(target).or_default();
                 services.insert(key.clone());
             }
+            for address in external_addresses(new) {
+                self.external.insert(address, new);
+            }
         }
-        self.change_group(&key, |group| group.service.clone_from(&new));
-        vec![Touched::Service { key, old, new }]
+        let groups = self.scope_mut(scope);
+        groups.change(&key, |group| group.service.clone_from(&new));
+        vec![Touched::Service {
+            scope,
+            key,
+            old,
+            new,
+        }]
     }
 
-    fn set_slice(&mut self, key: &ObjectKey, new: Option<Slice>) -> Vec<Touched> {
-        let old = self.slices.get(key).cloned();
+    fn set_slices(&mut self, key: &ObjectKey, new: Option<&EndpointSlice>) -> Vec<Touched> {
+        let mut touched = Vec::new();
+        for scope in [Scope::Cluster, Scope::ClusterSet] {
+            let new = new.and_then(|slice| Slice::new(slice, scope));
+            touched.extend(self.set_slice(scope, key, new));
+        }
+        touched
+    }
+
+    fn set_slice(&mut self, scope: Scope, key: &ObjectKey, new: Option<Slice>) -> Vec<Touched> {
+        let old = self.scope(scope).slices.get(key).cloned();
         if old.as_deref() == new.as_ref() {
             return Vec::new();
         }
         let new = new.map(Arc::new);
-        if let Some(old) = &old {
+        let is_ours = scope == Scope::Cluster;
+        if let Some(old) = old.as_ref().filter(|_| is_ours) {
             for row in &old.endpoints {
                 self.endpoints.remove(row.address, old);
             }
-            self.slices.remove(key);
-            self.change_group(&old.service_key(), |group| {
+        }
+        if let Some(new) = new.as_ref().filter(|_| is_ours) {
+            for row in &new.endpoints {
+                self.endpoints.insert(row.address, new);
+            }
+        }
+        let groups = self.scope_mut(scope);
+        if let Some(old) = &old {
+            groups.slices.remove(key);
+            groups.change(&old.service_key(), |group| {
                 group.slices.retain(|slice| slice.key != *key);
             });
         }
         if let Some(new) = &new {
-            for row in &new.endpoints {
-                self.endpoints.insert(row.address, new);
-            }
-            self.slices.insert(key.clone(), Arc::clone(new));
-            self.change_group(&new.service_key(), |group| {
+            groups.slices.insert(key.clone(), Arc::clone(new));
+            groups.change(&new.service_key(), |group| {
                 let at = group.slices.partition_point(|slice| slice.key < *key);
                 group.slices.insert(at, Arc::clone(new));
             });
         }
-        touched_by_slice(old, new)
+        touched_by_slice(scope, old, new)
     }
 
     fn forget_external_name(&mut self, service: &Service) {
@@ -234,25 +318,20 @@ impl Index {
             }
         }
     }
-
-    /// Changes a group, makes it where it is missing and drops it where it is left empty.
-    fn change_group(&mut self, key: &ObjectKey, change: impl FnOnce(&mut Group)) {
-        if !self.groups.contains_key(key) {
-            self.groups.insert(Arc::new(key.clone()), Group::default());
-        }
-        if let Some(group) = self.groups.get_mut(key) {
-            change(group);
-            if group.service.is_none() && group.slices.is_empty() {
-                self.groups.remove(key);
-            }
-        }
-    }
 }
 
-impl Group {
-    /// How many endpoint addresses are published, over all slices.
-    pub fn endpoint_count(&self) -> usize {
-        self.slices.iter().map(|slice| slice.endpoints.len()).sum()
+impl Groups {
+    /// Changes a group, makes it where it is missing and drops it where it is left empty.
+    fn change(&mut self, key: &ObjectKey, change: impl FnOnce(&mut Group)) {
+        if !self.by_key.contains_key(key) {
+            self.by_key.insert(Arc::new(key.clone()), Group::default());
+        }
+        if let Some(group) = self.by_key.get_mut(key) {
+            change(group);
+            if group.service.is_none() && group.slices.is_empty() {
+                self.by_key.remove(key);
+            }
+        }
     }
 }
 
@@ -278,8 +357,28 @@ fn external_name(service: &Service) -> Option<Box<str>> {
     }
 }
 
-fn touched_by_slice(old: Option<Arc<Slice>>, new: Option<Arc<Slice>>) -> Vec<Touched> {
-    let touched = |service, old, new| Touched::Slice { service, old, new };
+/// The addresses at which a Service is reached from outside of the cluster.
+fn external_addresses(service: &Service) -> impl Iterator<Item = IpAddr> {
+    service
+        .external
+        .iter()
+        .filter_map(|external| match external {
+            External::Address(address) => Some(*address),
+            External::Host(_) => None,
+        })
+}
+
+fn touched_by_slice(
+    scope: Scope,
+    old: Option<Arc<Slice>>,
+    new: Option<Arc<Slice>>,
+) -> Vec<Touched> {
+    let touched = |service, old, new| Touched::Slice {
+        scope,
+        service,
+        old,
+        new,
+    };
     match (old, new) {
         (Some(old), Some(new)) if old.service != new.service => vec![
             touched(old.service_key(), Some(old), None),
@@ -305,13 +404,16 @@ mod tests {
             key: ObjectKey::new("ns", name),
             kind: ServiceKind::ClusterIp(addresses.iter().map(|ip| ip.parse().unwrap()).collect()),
             ports: Vec::new(),
+            external: Box::default(),
+            seen: Seen::ALL,
         }
     }
 
     fn slice(name: &str, service: &str, addresses: &[&str]) -> EndpointSlice {
         EndpointSlice {
             key: ObjectKey::new("ns", name),
-            service: service.into(),
+            service: Some(service.into()),
+            import: None,
             ports: vec![Port {
                 name: "http".into(),
                 protocol: Protocol::Tcp,
@@ -323,8 +425,10 @@ mod tests {
                     addresses: vec![ip.parse().unwrap()],
                     hostname: None,
                     pod: None,
+                    zone: None,
                 })
                 .collect(),
+            seen: Seen::ALL,
         }
     }
 
@@ -347,7 +451,7 @@ mod tests {
         assert_eq!(apply(&mut index, first), []);
         let gone = Verb::Delete(Kind::Service, ObjectKey::new("ns", "none"));
         assert_eq!(index.apply(gone), []);
-        assert_eq!(index.groups().count(), 1);
+        assert_eq!(index.groups(Scope::Cluster).count(), 1);
     }
 
     #[test]
@@ -388,7 +492,11 @@ mod tests {
             })
             .collect();
         assert_eq!(services, ["ns/a", "ns/b"]);
-        assert!(index.group(&ObjectKey::new("ns", "a")).is_none());
+        assert!(
+            index
+                .group(Scope::Cluster, &ObjectKey::new("ns", "a"))
+                .is_none()
+        );
     }
 
     #[test]
@@ -402,9 +510,11 @@ mod tests {
         );
         let kept = HashSet::from([ObjectKey::new("ns", "a")]);
         assert_eq!(index.apply(Verb::Reset(Kind::Service, kept)).len(), 1);
-        let b = index.group(&ObjectKey::new("ns", "b")).unwrap();
+        let b = index
+            .group(Scope::Cluster, &ObjectKey::new("ns", "b"))
+            .unwrap();
         assert!(b.service.is_none());
-        assert_eq!(b.endpoint_count(), 1);
+        assert_eq!(b.slices.len(), 1);
         assert_eq!(holders(&index, "10.0.0.2"), Vec::<String>::new());
     }
 }

@@ -18,6 +18,7 @@ use tokio::sync::mpsc;
 use tokio::time;
 use tracing::warn;
 
+use super::needs::Needs;
 use super::object::{Kind, Object, ObjectKey};
 use super::{Event, Verb};
 use files::Files;
@@ -71,7 +72,11 @@ pub enum ManifestError {
 /// The first reading ends in a [`Verb::Reset`] of every kind; later ones send the differences alone.
 /// Mistakes in the files are logged, once each; an error is returned only for a path that cannot be
 /// read at the start.
-pub async fn run(path: PathBuf, events: mpsc::UnboundedSender<Event>) -> Result<(), ManifestError> {
+pub async fn run(
+    path: PathBuf,
+    needs: Needs,
+    events: mpsc::UnboundedSender<Event>,
+) -> Result<(), ManifestError> {
     let unreadable = |source| ManifestError::Unreadable {
         path: path.clone(),
         source,
@@ -79,8 +84,11 @@ pub async fn run(path: PathBuf, events: mpsc::UnboundedSender<Event>) -> Result<
     // Before the first reading, so that no change falls between the two.
     let (changed, mut changes) = mpsc::channel(1);
     let mut watcher = watcher(&path, changed)?;
-    let mut files = Files::open(&path).map_err(unreadable)?;
-    let mut told = Told::default();
+    let mut told = Told {
+        kinds: needs.kinds().collect(),
+        ..Told::default()
+    };
+    let mut files = Files::open(&path, needs).map_err(unreadable)?;
     loop {
         watch_directories(&mut watcher, &path);
         let read = tokio::task::spawn_blocking(move || {
@@ -110,6 +118,8 @@ type Objects = BTreeMap<(Kind, ObjectKey), Object>;
 #[derive(Default)]
 struct Told {
     objects: Objects,
+    /// The kinds that are read.
+    kinds: Vec<Kind>,
     lists: bool,
     /// Namespaces that a Service is in and that no file has.
     without_namespace: HashSet<Arc<str>>,
@@ -134,7 +144,7 @@ impl Told {
             }
         }
         if !self.lists {
-            for kind in Kind::ALL {
+            for &kind in &self.kinds {
                 let keys = objects.keys().filter(|(of, _)| *of == kind);
                 let keys = keys.map(|(_, key)| key.clone()).collect();
                 send(Verb::Reset(kind, keys))?;

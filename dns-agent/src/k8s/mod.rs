@@ -7,11 +7,15 @@ pub mod address_set;
 pub mod connect;
 pub mod diagnose;
 pub mod document;
+pub mod import;
 pub mod index;
 pub mod manifest;
+pub mod needs;
 pub mod object;
+pub mod selector;
 pub mod slice;
 pub mod strip;
+pub mod target;
 mod trigger;
 pub mod watch;
 

@@ -4,6 +4,8 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::needs::Seen;
+
 /// The kinds that are watched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Kind {
@@ -13,11 +15,18 @@ pub enum Kind {
     Service,
     /// `discovery.k8s.io/v1` EndpointSlice.
     EndpointSlice,
+    /// `multicluster.x-k8s.io/v1alpha1` ServiceImport, where the Corefile has `multicluster`.
+    ServiceImport,
 }
 
 impl Kind {
     /// Every kind, in the order in which they are listed to a person.
-    pub const ALL: [Kind; 3] = [Kind::Namespace, Kind::Service, Kind::EndpointSlice];
+    pub const ALL: [Kind; 4] = [
+        Kind::Namespace,
+        Kind::Service,
+        Kind::EndpointSlice,
+        Kind::ServiceImport,
+    ];
 
     /// The plural name in API paths and RBAC rules.
     pub fn plural(self) -> &'static str {
@@ -25,6 +34,16 @@ impl Kind {
             Kind::Namespace => "namespaces",
             Kind::Service => "services",
             Kind::EndpointSlice => "endpointslices",
+            Kind::ServiceImport => "serviceimports",
+        }
+    }
+
+    /// The API group; empty for the core one.
+    pub fn group(self) -> &'static str {
+        match self {
+            Kind::Namespace | Kind::Service => "",
+            Kind::EndpointSlice => "discovery.k8s.io",
+            Kind::ServiceImport => "multicluster.x-k8s.io",
         }
     }
 }
@@ -80,7 +99,26 @@ pub struct Port {
     pub number: u16,
 }
 
-/// `v1` Service.
+/// Whose Services: those of this cluster, or those that a set of clusters exports (the Multi-Cluster
+/// Services API, KEP-1645). A name can stand for one of each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Scope {
+    /// `v1` Service.
+    Cluster,
+    /// ServiceImport.
+    ClusterSet,
+}
+
+/// `v1` Namespace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Namespace {
+    /// Its name; the namespace of it is empty.
+    pub key: ObjectKey,
+    /// Which selectors its labels match.
+    pub seen: Seen,
+}
+
+/// `v1` Service, or ServiceImport.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Service {
     /// Namespace and name.
@@ -89,6 +127,19 @@ pub struct Service {
     pub kind: ServiceKind,
     /// `spec.ports`.
     pub ports: Vec<Port>,
+    /// `spec.externalIPs` and `status.loadBalancer.ingress`, where they are needed.
+    pub external: Box<[External]>,
+    /// Which selectors its labels match.
+    pub seen: Seen,
+}
+
+/// Where a Service is reached from outside of the cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum External {
+    /// An address.
+    Address(IpAddr),
+    /// A load balancer's host name, as written, without a trailing dot.
+    Host(Arc<str>),
 }
 
 /// What clients reach a Service by.
@@ -108,11 +159,25 @@ pub struct EndpointSlice {
     /// Namespace and name of the slice.
     pub key: ObjectKey,
     /// The name of its Service (label `kubernetes.io/service-name`), in the same namespace.
-    pub service: Arc<str>,
+    pub service: Option<Arc<str>>,
+    /// Of a slice of another cluster: the ServiceImport it belongs to.
+    pub import: Option<Box<Import>>,
     /// `ports`.
     pub ports: Vec<Port>,
     /// One row per endpoint.
-    pub endpoints: Vec<Endpoint>,
+    pub endpoints: Box<[Endpoint]>,
+    /// Which selectors its labels match.
+    pub seen: Seen,
+}
+
+/// Which ServiceImport an EndpointSlice belongs to, in the same namespace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Import {
+    /// Its name (label `multicluster.kubernetes.io/service-name`).
+    pub service: Arc<str>,
+    /// The cluster the endpoints are in (label `multicluster.kubernetes.io/source-cluster`): one DNS
+    /// label, lower case.
+    pub cluster: Option<Arc<str>>,
 }
 
 /// One published endpoint of a slice.
@@ -124,17 +189,21 @@ pub struct Endpoint {
     pub hostname: Option<Arc<str>>,
     /// `targetRef.name` of a Pod.
     pub pod: Option<Arc<str>>,
+    /// `zone`, lower case, where it is needed.
+    pub zone: Option<Arc<str>>,
 }
 
 /// Any object that is watched.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Object {
-    /// `v1` Namespace: its name alone.
-    Namespace(ObjectKey),
+    /// `v1` Namespace.
+    Namespace(Namespace),
     /// `v1` Service.
     Service(Service),
     /// `discovery.k8s.io/v1` EndpointSlice.
     EndpointSlice(EndpointSlice),
+    /// `multicluster.x-k8s.io/v1alpha1` ServiceImport: never an ExternalName.
+    ServiceImport(Service),
 }
 
 impl Object {
@@ -144,14 +213,15 @@ impl Object {
             Object::Namespace(_) => Kind::Namespace,
             Object::Service(_) => Kind::Service,
             Object::EndpointSlice(_) => Kind::EndpointSlice,
+            Object::ServiceImport(_) => Kind::ServiceImport,
         }
     }
 
     /// Namespace and name of the object.
     pub fn key(&self) -> &ObjectKey {
         match self {
-            Object::Namespace(key) => key,
-            Object::Service(service) => &service.key,
+            Object::Namespace(namespace) => &namespace.key,
+            Object::Service(service) | Object::ServiceImport(service) => &service.key,
             Object::EndpointSlice(slice) => &slice.key,
         }
     }

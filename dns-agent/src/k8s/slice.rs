@@ -7,19 +7,24 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::address_set::Keyed;
-use super::object::{EndpointSlice, ObjectKey, Port};
+use super::needs::Seen;
+use super::object::{EndpointSlice, ObjectKey, Port, Scope};
 
 /// `discovery.k8s.io/v1` EndpointSlice, flattened to addresses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Slice {
     /// Namespace and name of the slice.
     pub key: ObjectKey,
-    /// The name of its Service, in the same namespace.
+    /// The name of its Service or ServiceImport, in the same namespace.
     pub service: Arc<str>,
+    /// Of a ServiceImport: the cluster that the endpoints are in.
+    pub cluster: Option<Arc<str>>,
     /// `ports`
     pub ports: Box<[Port]>,
     /// Sorted, each once.
     pub endpoints: Box<[EndpointAddress]>,
+    /// Which selectors its labels match.
+    pub seen: Seen,
 }
 
 /// One address of one endpoint.
@@ -31,6 +36,8 @@ pub struct EndpointAddress {
     pub address: IpAddr,
     /// The name of the Pod behind it.
     pub pod: Option<Arc<str>>,
+    /// The topology zone it is in, lower case.
+    pub zone: Option<Arc<str>>,
 }
 
 impl Slice {
@@ -70,26 +77,38 @@ impl Keyed for Slice {
     }
 }
 
-impl From<EndpointSlice> for Slice {
-    fn from(slice: EndpointSlice) -> Self {
+impl Slice {
+    /// What the slice is in a scope; `None`: nothing.
+    pub fn new(slice: &EndpointSlice, scope: Scope) -> Option<Self> {
+        let (service, cluster) = match scope {
+            Scope::Cluster => (slice.service.as_ref()?, None),
+            Scope::ClusterSet => {
+                let import = slice.import.as_ref()?;
+                (&import.service, import.cluster.clone())
+            }
+        };
         let mut rows = Vec::with_capacity(slice.endpoints.len());
-        for endpoint in slice.endpoints {
+        for endpoint in &slice.endpoints {
             // The API server takes only RFC 1123 labels for a hostname; a file may say anything.
-            let hostname = endpoint.hostname.filter(|name| is_rfc1123_label(name));
+            let hostname = endpoint.hostname.as_ref();
+            let hostname = hostname.filter(|name| is_rfc1123_label(name)).cloned();
             rows.extend(endpoint.addresses.iter().map(|&address| EndpointAddress {
                 hostname: hostname.clone(),
                 address,
                 pod: endpoint.pod.clone(),
+                zone: endpoint.zone.clone(),
             }));
         }
         rows.sort_unstable();
         rows.dedup();
-        Self {
-            key: slice.key,
-            service: slice.service,
-            ports: slice.ports.into(),
+        Some(Self {
+            key: slice.key.clone(),
+            service: Arc::clone(service),
+            cluster,
+            ports: slice.ports.as_slice().into(),
             endpoints: rows.into(),
-        }
+            seen: slice.seen,
+        })
     }
 }
 

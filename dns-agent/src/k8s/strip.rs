@@ -12,8 +12,11 @@ use k8s_openapi::api::discovery::v1 as discovery;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use thiserror::Error;
 
+use super::import::import;
+use super::needs::Needs;
 use super::object::{
-    Endpoint, EndpointSlice, Object, ObjectKey, Port, Protocol, Service, ServiceKind,
+    Endpoint, EndpointSlice, External, Namespace, Object, ObjectKey, Port, Protocol, Service,
+    ServiceKind,
 };
 
 /// The label that names an EndpointSlice's Service.
@@ -79,23 +82,32 @@ pub enum StripError {
 
 /// A kind of object that can be stripped.
 pub trait Strip {
-    /// The slim object; `None` for one that has nothing to say to DNS (an EndpointSlice of no
-    /// Service, or of FQDNs, for which Kubernetes defines no meaning).
-    fn strip(&self) -> Result<Option<Object>, StripError>;
+    /// The slim object, with what the Corefile needs of it; `None` for one that has nothing to say to
+    /// DNS (an EndpointSlice of no Service, or of FQDNs, for which Kubernetes defines no meaning).
+    fn strip(&self, needs: &Needs) -> Result<Option<Object>, StripError>;
+
+    /// The slim object, if any block of the Corefile shows it.
+    fn wanted(&self, needs: &Needs) -> Result<Option<Object>, StripError> {
+        Ok(self.strip(needs)?.filter(|object| needs.wants(object)))
+    }
 }
 
 impl Strip for core::Namespace {
-    fn strip(&self) -> Result<Option<Object>, StripError> {
+    fn strip(&self, needs: &Needs) -> Result<Option<Object>, StripError> {
         let name = label(self.metadata.name.as_deref(), || "metadata.name".into())?;
-        Ok(Some(Object::Namespace(ObjectKey {
+        let key = ObjectKey {
             namespace: "".into(),
             name,
+        };
+        Ok(Some(Object::Namespace(Namespace {
+            key,
+            seen: needs.judge_namespace(self.metadata.labels.as_ref()),
         })))
     }
 }
 
 impl Strip for core::Service {
-    fn strip(&self) -> Result<Option<Object>, StripError> {
+    fn strip(&self, needs: &Needs) -> Result<Option<Object>, StripError> {
         let key = ObjectKey {
             namespace: label(self.metadata.namespace.as_deref(), || {
                 "metadata.namespace".into()
@@ -126,28 +138,37 @@ impl Strip for core::Service {
             key,
             kind: service_kind(spec)?,
             ports,
+            external: if needs.external {
+                external(self, spec)?
+            } else {
+                Box::default()
+            },
+            seen: needs.judge(self.metadata.labels.as_ref()),
         })))
     }
 }
 
 impl Strip for discovery::EndpointSlice {
-    fn strip(&self) -> Result<Option<Object>, StripError> {
+    fn strip(&self, needs: &Needs) -> Result<Option<Object>, StripError> {
         let key = ObjectKey {
             namespace: label(self.metadata.namespace.as_deref(), || {
                 "metadata.namespace".into()
             })?,
             name: name(&self.metadata, "metadata.name")?,
         };
-        let service = self
-            .metadata
-            .labels
-            .iter()
-            .flatten()
-            .find(|(label, _)| *label == SERVICE_NAME);
-        let Some((_, service)) = service.filter(|_| self.address_type != "FQDN") else {
-            return Ok(None);
+        let labels = self.metadata.labels.as_ref();
+        let service = labels
+            .and_then(|labels| labels.get(SERVICE_NAME))
+            .map(|text| label_text(text, || format!("metadata.labels[{SERVICE_NAME}]")))
+            .transpose()?;
+        let import = if needs.imports {
+            import(&self.metadata)?.map(Box::new)
+        } else {
+            None
         };
-        let service = label_text(service, || format!("metadata.labels[{SERVICE_NAME}]"))?;
+        if self.address_type == "FQDN" || (service.is_none() && import.is_none()) {
+            return Ok(None);
+        }
         let ports = self
             .ports
             .iter()
@@ -169,13 +190,15 @@ impl Strip for discovery::EndpointSlice {
             .iter()
             .enumerate()
             .filter(|(_, endpoint)| is_published(endpoint))
-            .map(|(row, endpoint)| self::endpoint(row, endpoint))
+            .map(|(row, endpoint)| self::endpoint(row, endpoint, needs))
             .collect::<Result<_, _>>()?;
         Ok(Some(Object::EndpointSlice(EndpointSlice {
             key,
             service,
+            import,
             ports,
             endpoints,
+            seen: needs.judge(labels),
         })))
     }
 }
@@ -214,13 +237,50 @@ fn service_kind(spec: &core::ServiceSpec) -> Result<ServiceKind, StripError> {
         .map(ServiceKind::ClusterIp)
 }
 
+/// `spec.externalIPs`, then the load balancer's addresses and host names.
+fn external(
+    whole: &core::Service,
+    spec: &core::ServiceSpec,
+) -> Result<Box<[External]>, StripError> {
+    let ips = spec.external_ips.iter().flatten().enumerate();
+    let ips = ips.map(|(row, text)| {
+        address(text, || format!("spec.externalIPs[{row}]")).map(External::Address)
+    });
+    let status = whole.status.as_ref();
+    let balancer = status.and_then(|status| status.load_balancer.as_ref());
+    let ingress = balancer.and_then(|balancer| balancer.ingress.as_deref());
+    let rows = ingress.unwrap_or_default().iter().enumerate();
+    let balancer = rows.filter_map(|(row, ingress)| {
+        let field = |name| format!("status.loadBalancer.ingress[{row}].{name}");
+        let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+        if let Some(ip) = given(&ingress.ip) {
+            return Some(address(&ip, || field("ip")).map(External::Address));
+        }
+        let host = given(&ingress.hostname)?;
+        let host = host.strip_suffix('.').unwrap_or(&host);
+        Some(if is_name(host, |octet| octet == b'_') {
+            Ok(External::Host(host.into()))
+        } else {
+            Err(StripError::NotAName {
+                field: field("hostname"),
+                value: host.into(),
+            })
+        })
+    });
+    ips.chain(balancer).collect()
+}
+
 /// Ready, or without a word on it: a nil condition is to be read as true.
 fn is_published(endpoint: &discovery::Endpoint) -> bool {
     let ready = endpoint.conditions.as_ref().and_then(|c| c.ready);
     ready.unwrap_or(true)
 }
 
-fn endpoint(row: usize, endpoint: &discovery::Endpoint) -> Result<Endpoint, StripError> {
+fn endpoint(
+    row: usize,
+    endpoint: &discovery::Endpoint,
+    needs: &Needs,
+) -> Result<Endpoint, StripError> {
     let addresses = endpoint
         .addresses
         .iter()
@@ -238,10 +298,15 @@ fn endpoint(row: usize, endpoint: &discovery::Endpoint) -> Result<Endpoint, Stri
         addresses,
         hostname,
         pod: pod.map(|name| name.to_ascii_lowercase().into()),
+        zone: endpoint
+            .zone
+            .as_ref()
+            .filter(|zone| needs.zones && !zone.is_empty())
+            .map(|zone| zone.to_ascii_lowercase().into()),
     })
 }
 
-fn port(
+pub(super) fn port(
     field: &str,
     name: Option<&str>,
     protocol: Option<&str>,
@@ -278,14 +343,14 @@ fn port(
     })
 }
 
-fn address(text: &str, field: impl Fn() -> String) -> Result<IpAddr, StripError> {
+pub(super) fn address(text: &str, field: impl Fn() -> String) -> Result<IpAddr, StripError> {
     text.parse().map_err(|_| StripError::NotAnAddress {
         field: field(),
         value: text.into(),
     })
 }
 
-fn missing(field: &str) -> StripError {
+pub(super) fn missing(field: &str) -> StripError {
     StripError::Missing {
         field: field.into(),
     }
@@ -305,7 +370,10 @@ fn name(metadata: &ObjectMeta, field: &str) -> Result<Arc<str>, StripError> {
     Ok(text.to_ascii_lowercase().into())
 }
 
-fn label(text: Option<&str>, field: impl Fn() -> String) -> Result<Arc<str>, StripError> {
+pub(super) fn label(
+    text: Option<&str>,
+    field: impl Fn() -> String,
+) -> Result<Arc<str>, StripError> {
     let text = text.unwrap_or_default();
     if text.is_empty() {
         return Err(missing(&field()));
@@ -313,7 +381,7 @@ fn label(text: Option<&str>, field: impl Fn() -> String) -> Result<Arc<str>, Str
     label_text(text, field)
 }
 
-fn label_text(text: &str, field: impl Fn() -> String) -> Result<Arc<str>, StripError> {
+pub(super) fn label_text(text: &str, field: impl Fn() -> String) -> Result<Arc<str>, StripError> {
     if !is_label(text, |_| false) {
         return Err(StripError::NotALabel {
             field: field(),

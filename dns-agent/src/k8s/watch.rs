@@ -16,17 +16,20 @@ use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
+use futures::future::OptionFuture;
 use k8s_openapi::api::core::v1::{Namespace, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::api::{ListParams, VersionMatch, WatchEvent, WatchParams};
 use kube::runtime::utils::Backoff;
 use kube::runtime::watcher::DefaultBackoff;
-use kube::{Api, Resource};
+use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 use tracing::{debug, warn};
 
 use super::connect::{Connection, SILENCE};
+use super::import::ServiceImport;
+use super::needs::Needs;
 use super::object::{Kind, Object, ObjectKey};
 use super::strip::Strip;
 use super::{Event, Verb, trigger};
@@ -44,19 +47,26 @@ const END_OF_LIST: &str = "k8s.io/initial-events-end";
 /// A watch that ends sooner and has brought nothing is not resumed at once.
 const SHORT: Duration = Duration::from_secs(1);
 
-/// Follows every kind until nobody listens to `events` any more.
+/// Follows every kind of `needs` until nobody listens to `events` any more.
 ///
 /// Errors are logged for a person, once each, and told as [`Event::Broken`]; the watch goes on with
 /// backoff and jitter.
-pub async fn run(connection: Connection, events: mpsc::UnboundedSender<Event>) {
+pub async fn run(connection: Connection, needs: Needs, events: mpsc::UnboundedSender<Event>) {
     let told = Told::new(connection.identity.clone(), connection.trouble());
-    let client = &connection.client;
-    let (told, send) = (&told, &events);
-    let followers = futures::future::join3(
-        Follower::<Namespace>::new(Kind::Namespace, Api::all(client.clone()), told, send).run(),
-        Follower::<Service>::new(Kind::Service, Api::all(client.clone()), told, send).run(),
-        Follower::<EndpointSlice>::new(Kind::EndpointSlice, Api::all(client.clone()), told, send)
-            .run(),
+    let shared = Shared {
+        client: &connection.client,
+        needs: &needs,
+        told: &told,
+        events: &events,
+    };
+    let imports = needs
+        .imports
+        .then(|| Follower::<ServiceImport>::new(Kind::ServiceImport, shared).run());
+    let followers = futures::future::join4(
+        Follower::<Namespace>::new(Kind::Namespace, shared).run(),
+        Follower::<Service>::new(Kind::Service, shared).run(),
+        Follower::<EndpointSlice>::new(Kind::EndpointSlice, shared).run(),
+        OptionFuture::from(imports),
     );
     tokio::select! {
         _ = followers => {}
@@ -64,10 +74,20 @@ pub async fn run(connection: Connection, events: mpsc::UnboundedSender<Event>) {
     }
 }
 
+/// What the watches of all kinds have in common.
+#[derive(Clone, Copy)]
+struct Shared<'a> {
+    client: &'a Client,
+    needs: &'a Needs,
+    told: &'a Told,
+    events: &'a mpsc::UnboundedSender<Event>,
+}
+
 /// The watch of one kind.
 struct Follower<'a, K> {
     kind: Kind,
     api: Api<K>,
+    needs: &'a Needs,
     told: &'a Told,
     events: &'a mpsc::UnboundedSender<Event>,
     /// Where to resume; `None`: with a list.
@@ -104,19 +124,15 @@ impl From<mpsc::error::SendError<Event>> for End {
 
 impl<'a, K> Follower<'a, K>
 where
-    K: Resource + Strip + Clone + DeserializeOwned + Debug + Send + 'static,
+    K: Resource<DynamicType = ()> + Strip + Clone + DeserializeOwned + Debug + Send + 'static,
 {
-    fn new(
-        kind: Kind,
-        api: Api<K>,
-        told: &'a Told,
-        events: &'a mpsc::UnboundedSender<Event>,
-    ) -> Self {
+    fn new(kind: Kind, shared: Shared<'a>) -> Self {
         Self {
             kind,
-            api,
-            told,
-            events,
+            api: Api::all(shared.client.clone()),
+            needs: shared.needs,
+            told: shared.told,
+            events: shared.events,
             version: None,
             newest: "0".into(),
             streaming: true,
@@ -151,7 +167,8 @@ where
             self.list().await?;
         }
         let seconds = rand::random_range(WATCH_SECONDS);
-        let params = WatchParams::default().timeout(seconds);
+        let mut params = WatchParams::default().timeout(seconds);
+        params.label_selector = self.filter();
         let (params, version) = match &self.version {
             Some(version) => (params, version.clone()),
             None => (params.initial_events(), self.newest.clone()),
@@ -207,7 +224,8 @@ where
     /// and pages would each be a read from etcd by every node of the cluster.
     async fn list(&mut self) -> Result<(), End> {
         let params = ListParams::default().at(&self.newest);
-        let params = params.matching(VersionMatch::NotOlderThan);
+        let mut params = params.matching(VersionMatch::NotOlderThan);
+        params.label_selector = self.filter();
         let list = self.api.list(&params).await?;
         let mut keys = HashSet::new();
         for whole in &list.items {
@@ -220,9 +238,13 @@ where
         Ok(self.in_touch()?)
     }
 
+    fn filter(&self) -> Option<String> {
+        self.needs.filter(self.kind).map(ToString::to_string)
+    }
+
     fn apply(&self, whole: &K, listed: Option<&mut HashSet<ObjectKey>>) -> Result<(), End> {
         let key = key(whole);
-        let object: Option<Object> = match whole.strip() {
+        let object: Option<Object> = match whole.wanted(self.needs) {
             Ok(object) => object,
             Err(error) => {
                 // What was good of it before stays in force, also through a list.
@@ -275,6 +297,13 @@ where
                 }
                 // Too large resource version: etcd is not what it was, restored from a backup.
                 504 if self.version.is_none() => self.newest = "0".into(),
+                // The kind is not installed, so there is none of it: a list, and an empty one.
+                404 if self.kind == Kind::ServiceImport => {
+                    self.told.broken(self.kind, error);
+                    self.version = None;
+                    let none = Verb::Reset(self.kind, HashSet::new());
+                    return self.events.send(Event::Change(none, Instant::now()));
+                }
                 _ => {}
             }
         }

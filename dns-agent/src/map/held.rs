@@ -198,6 +198,10 @@ impl Store for Held {
         self.settings.epoch()
     }
 
+    fn has_nsid(&self) -> bool {
+        self.settings.has_nsid()
+    }
+
     fn draw(&self) -> u32 {
         rand::random()
     }

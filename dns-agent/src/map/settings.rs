@@ -1,10 +1,10 @@
-//! SETTINGS: the deadline and the epoch, written through shared memory.
+//! SETTINGS: the deadline, the epoch and flags, written through shared memory.
 
 use std::sync::atomic::{AtomicU64, Ordering, fence};
 use std::time::Duration;
 
 use aya::maps::MapData;
-use dns_ebpf::settings::Settings;
+use dns_ebpf::settings::{Settings, flag};
 use nix::time::{ClockId, clock_gettime};
 
 use super::MapFault;
@@ -20,7 +20,8 @@ pub const PATIENCE: Duration = Duration::from_secs(3);
 struct Words {
     deadline: AtomicU64,
     epoch: AtomicU64,
-    _reserved: [AtomicU64; 6],
+    flags: AtomicU64,
+    _reserved: [AtomicU64; 5],
 }
 
 const _: () = assert!(size_of::<Words>() == size_of::<Settings>());
@@ -57,6 +58,17 @@ impl SettingsMap {
     /// Tells the programs to pass everything.
     pub fn stand_down(&self) {
         self.0.get().deadline.store(0, Ordering::Relaxed);
+    }
+
+    /// Has queries for the server's identity pass ([`flag::NSID`]), or not.
+    pub fn set_nsid(&self, passes: bool) {
+        let flags = if passes { flag::NSID } else { 0 };
+        self.0.get().flags.store(flags, Ordering::Relaxed);
+    }
+
+    /// Whether they pass.
+    pub fn has_nsid(&self) -> bool {
+        self.0.get().flags.load(Ordering::Relaxed) & flag::NSID != 0
     }
 
     /// What [`Settings::epoch`] says.

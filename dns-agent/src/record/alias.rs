@@ -3,7 +3,7 @@
 
 use super::reverse::is_reverse;
 use super::schema::View;
-use super::{Name, Node, Rdata};
+use super::{Name, Node, Rdata, zonal};
 use crate::k8s::index::Index;
 
 /// How many aliases in a row are followed: as many as CoreDNS follows; longer chains are mistakes.
@@ -59,11 +59,13 @@ impl View {
         })
     }
 
-    /// Whether what a name has is a record, and not a rule as for pod names.
+    /// Whether what a name has is a record, and not a rule as for pod names and zone-scoped names.
     fn holds(&self, name: &Name) -> bool {
         self.zone_of(name).is_some_and(|zone| {
             let pods = zone.child(b"pod").filter(|_| !is_reverse(zone));
-            !pods.is_some_and(|pods| name.is_under(&pods))
+            let labels = name.labels_above(zone).map_or(0, |labels| labels.len());
+            let may_be_zonal = self.options.zonal && labels >= zonal::LABELS as usize;
+            !may_be_zonal && !pods.is_some_and(|pods| name.is_under(&pods))
         })
     }
 }

@@ -2,6 +2,7 @@
 
 use super::super::testing::{external, index, name, namespace, service};
 use super::*;
+use crate::k8s::needs::Sight;
 use crate::k8s::object::{Object, ObjectKey};
 use crate::plugin::kubernetes::{Options, Pods};
 
@@ -12,7 +13,12 @@ fn view() -> View {
         pods: Pods::Insecure,
         ..Options::default()
     };
-    View::new(options, ObjectKey::new("ns", "dns"), Vec::new())
+    View::new(
+        options,
+        Sight::default(),
+        ObjectKey::new("ns", "dns"),
+        Vec::new(),
+    )
 }
 
 /// The trail of `ns/a` in the first zone: targets, whether the last exists, whether the rest is denied.

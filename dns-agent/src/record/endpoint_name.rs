@@ -82,13 +82,16 @@ mod tests {
                 hostname: some(hostname),
                 address: address.parse().unwrap(),
                 pod: some(pod),
+                zone: None,
             };
             assert_eq!(endpoint_label(&endpoint, pod_names), expected);
             let slice = Slice {
                 key: crate::k8s::object::ObjectKey::new("ns", "s"),
                 service: "s".into(),
+                cluster: None,
                 ports: Box::default(),
                 endpoints: Box::new([endpoint]),
+                seen: crate::k8s::needs::Seen::ALL,
             };
             assert_eq!(
                 endpoints_at(&slice, expected, pod_names).count(),

@@ -9,11 +9,15 @@ use rand::{RngExt, SeedableRng};
 
 use super::alias::Trail;
 use super::schema::View;
-use super::testing::{external, index, name, namespace, service, slice};
+use super::testing::{
+    external, from_cluster, import, index, labelled, name, namespace, service, slice,
+};
 use super::{Name, Node};
 use crate::k8s::Verb;
 use crate::k8s::index::{Index, Touched};
+use crate::k8s::needs::{Needs, Seen, Sight};
 use crate::k8s::object::{Kind, Object, ObjectKey};
+use crate::k8s::selector::Selector;
 use crate::plugin::kubernetes::{Options, Pods};
 
 /// What is held of a name: its node and, of an alias, where it leads.
@@ -26,7 +30,20 @@ fn held(view: &View, index: &Index, name: &Name) -> Option<(Node, Option<Trail>)
 }
 
 fn view(options: Options) -> View {
-    View::new(options, ObjectKey::new("ns0", "s0"), Vec::new())
+    seeing(options, Sight::default())
+}
+
+fn seeing(options: Options, sight: Sight) -> View {
+    View::new(options, sight, ObjectKey::new("ns0", "s0"), Vec::new())
+}
+
+/// The needs of a Corefile with a block that shows everything and one with `labels x`,
+/// `namespace_labels x`.
+fn needs() -> (Needs, Option<Selector>) {
+    let (mut needs, selector) = (Needs::default(), Selector::parse("x"));
+    needs.add_block(None, None);
+    needs.add_block(selector.as_ref(), selector.as_ref());
+    (needs, selector)
 }
 
 fn views() -> Vec<View> {
@@ -53,7 +70,21 @@ fn views() -> Vec<View> {
         noendpoints: true,
         ..plain.clone()
     };
-    [plain, all, root].map(view).into()
+    let zonal = Options {
+        zonal: true,
+        multicluster: vec![name("other.org")],
+        ..plain.clone()
+    };
+    let empty = Options {
+        ignore_empty_service: true,
+        ..zonal.clone()
+    };
+    let (needs, selector) = needs();
+    let sight = needs.sight(selector.as_ref(), selector.as_ref());
+    let labels = seeing(empty, sight);
+    let mut views: Vec<View> = [plain, all, root, zonal].map(view).into();
+    views.push(labels);
+    views
 }
 
 fn rebuilt(view: &View, index: &Index) -> Nodes {
@@ -103,6 +134,10 @@ fn any_object(rng: &mut SmallRng) -> Object {
         "10.2.0.2=a",
         "10.2.0.2@p",
         "10.9.0.3=a@p",
+        "10.9.0.4%eu-1a",
+        "10.9.0.4%eu-1b",
+        "10.9.0.5=b%b.eu",
+        "10.9.0.6%eu",
         "fd00::2",
         "fd00::1",
         "10.1.0.1@q",
@@ -120,17 +155,26 @@ fn any_object(rng: &mut SmallRng) -> Object {
         "1.0.1.10.in-addr.arpa",
         "ns.dns.cluster.local",
     ];
-    match rng.random_range(0..12) {
+    let none = std::collections::BTreeMap::new();
+    let x = std::collections::BTreeMap::from([("x".to_owned(), String::new())]);
+    let seen: Seen = needs().0.judge([&none, &x].choose(rng).copied());
+    let object = match rng.random_range(0..14) {
         0 => namespace(&format!("ns{}", rng.random_range(0..3))),
         1..=3 => external(&key(rng, 's', 3), targets.choose(rng).unwrap()),
         4..=6 => service(&key(rng, 's', 3), addresses.choose(rng).unwrap(), ports),
-        _ => {
+        7 => import(&key(rng, 's', 3), addresses.choose(rng).unwrap(), ports),
+        of => {
             let count = rng.random_range(0..4);
             let rows: Vec<&str> = endpoints.sample(rng, count).copied().collect();
             let service = format!("s{}", rng.random_range(0..3));
-            slice(&key(rng, 'e', 4), &service, ports, &rows.join(" "))
+            let slice = slice(&key(rng, 'e', 4), &service, ports, &rows.join(" "));
+            match of {
+                8 | 9 => from_cluster(["", "c1", "c2"].choose(rng).unwrap(), slice),
+                _ => slice,
+            }
         }
-    }
+    };
+    labelled(seen, object)
 }
 
 fn any_verb(rng: &mut SmallRng, present: &mut HashMap<(Kind, ObjectKey), Object>) -> Verb {

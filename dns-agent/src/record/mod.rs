@@ -3,6 +3,8 @@
 pub mod alias;
 mod answer_set;
 pub mod endpoint_name;
+mod external;
+mod image;
 pub mod name;
 mod owner;
 pub mod pod;
@@ -10,11 +12,14 @@ pub mod reverse;
 pub mod schema;
 mod service;
 mod touched;
+pub mod zonal;
 
 #[cfg(test)]
 mod incremental;
 #[cfg(test)]
 mod schema_options;
+#[cfg(test)]
+mod schema_scopes;
 #[cfg(test)]
 mod schema_table;
 #[cfg(test)]

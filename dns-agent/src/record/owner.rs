@@ -1,25 +1,31 @@
 //! The owner names that objects have in a zone (Kubernetes DNS specification 2), made and taken apart.
 
 use super::Name;
-use crate::k8s::object::{ObjectKey, Port, Protocol};
+use crate::k8s::object::{ObjectKey, Port, Protocol, Scope};
 
 /// Which records of a Service a name below it asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Below<'a> {
     /// `<service>`: all.
     Service,
-    /// `<endpoint>.<service>`, or `_<protocol>.<service>`: an empty non-terminal.
+    /// `<endpoint>.<service>`, or an empty non-terminal: `_<protocol>.<service>`, and of a ServiceImport
+    /// `<cluster>.<service>`.
     Label(&'a str),
+    /// `<endpoint>.<cluster>.<service>` of a ServiceImport.
+    Member(&'a str, &'a str),
     /// `_<port>._<protocol>.<service>`
     Port(&'a str, Protocol),
 }
 
 impl<'a> Below<'a> {
     /// From the labels left of the Service's, left to right.
-    pub(super) fn parse(labels: &[&'a str]) -> Option<Self> {
+    pub(super) fn parse(labels: &[&'a str], scope: Scope) -> Option<Self> {
         match *labels {
             [] => Some(Self::Service),
             [label] => Some(Self::Label(label)),
+            [endpoint, cluster] if scope == Scope::ClusterSet && !cluster.starts_with('_') => {
+                Some(Self::Member(endpoint, cluster))
+            }
             [port, protocol] => {
                 let port = port.strip_prefix('_').filter(|port| !port.is_empty())?;
                 Some(Self::Port(port, protocol_of(protocol)?))

@@ -16,8 +16,9 @@ use super::owner::{Below, below, service_name};
 use super::pod::pod_address;
 use super::reverse::{addresses_under, is_reverse};
 use super::{Name, Node, RRset, Rdata};
-use crate::k8s::index::{Index, cluster_ips};
-use crate::k8s::object::ObjectKey;
+use crate::k8s::index::{Group, Index, cluster_ips};
+use crate::k8s::needs::{Seen, Sight};
+use crate::k8s::object::{ObjectKey, Scope, Service};
 use crate::plugin::kubernetes::{Options, Pods};
 
 /// The version of the specification that `dns-version` names.
@@ -30,8 +31,9 @@ const DNS_VERSION_TTL: u32 = 28_800;
 #[derive(Debug, Clone)]
 pub struct View {
     pub(super) options: Options,
+    sight: Sight,
     pub(super) dns_service: ObjectKey,
-    own_addresses: Vec<IpAddr>,
+    pub(super) own_addresses: Vec<IpAddr>,
 }
 
 /// The answer to a pod name, which is a rule and not a record.
@@ -65,11 +67,17 @@ impl From<PodAnswer> for Node {
 }
 
 impl View {
-    /// A view with these options. `dns_service` is the cluster's DNS Service, whose ClusterIPs are the
+    /// A view with these options, of the objects that `sight` shows. `dns_service` is the cluster's DNS Service, whose ClusterIPs are the
     /// addresses of `ns.dns.<zone>`; `own_addresses` are used where it has none.
-    pub fn new(options: Options, dns_service: ObjectKey, own_addresses: Vec<IpAddr>) -> Self {
+    pub fn new(
+        options: Options,
+        sight: Sight,
+        dns_service: ObjectKey,
+        own_addresses: Vec<IpAddr>,
+    ) -> Self {
         Self {
             options,
+            sight,
             dns_service,
             own_addresses,
         }
@@ -119,9 +127,31 @@ impl View {
         })
     }
 
-    /// Whether names of a namespace are shown: `namespaces` lets it through and it exists.
+    /// Whether names of a namespace are shown: `namespaces` lets it through, it exists, and
+    /// `namespace_labels` matches it.
     pub(super) fn exposes(&self, index: &Index, namespace: &str) -> bool {
-        self.admits(namespace) && index.has_namespace(namespace)
+        let seen = index.namespace(namespace);
+        self.admits(namespace) && seen.is_some_and(|seen| seen.meets(self.sight.namespaces))
+    }
+
+    /// Whether an object is shown: `labels` matches it.
+    pub(super) fn shows(&self, seen: Seen) -> bool {
+        seen.meets(self.sight.objects)
+    }
+
+    /// The Service of a group, if it is shown.
+    pub(super) fn service<'a>(&self, group: &'a Group) -> Option<&'a Service> {
+        let service = group.service.as_deref();
+        service.filter(|service| self.shows(service.seen))
+    }
+
+    /// Whose Services have names in a zone: `multicluster` says so.
+    pub(super) fn scope_of(&self, zone: &Name) -> Scope {
+        if self.options.multicluster.contains(zone) {
+            Scope::ClusterSet
+        } else {
+            Scope::Cluster
+        }
     }
 
     /// Whether `namespaces` lets it through.
@@ -129,7 +159,13 @@ impl View {
         self.options.namespaces.is_empty() || self.options.namespaces.contains(namespace)
     }
 
-    /// The zones in which Services have names.
+    /// The zones in which Services of a scope have names.
+    pub(super) fn zones_of(&self, scope: Scope) -> impl Iterator<Item = &Name> {
+        self.forward_zones()
+            .filter(move |zone| self.scope_of(zone) == scope)
+    }
+
+    /// The zones that are not reverse zones.
     pub(super) fn forward_zones(&self) -> impl Iterator<Item = &Name> {
         self.options.zones.iter().filter(|zone| !is_reverse(zone))
     }
@@ -161,8 +197,13 @@ impl View {
                 if !self.exposes(index, namespace) || labels.iter().any(|l| l.contains('.')) {
                     return None;
                 }
-                let group = index.group(&ObjectKey::new(namespace, service))?;
-                self.service_node(group, zone, Below::parse(left)?)
+                let scope = self.scope_of(zone);
+                let group = index.group(scope, &ObjectKey::new(namespace, service))?;
+                if self.is_zonal(scope, left) {
+                    let owner = below(zone, ["svc", namespace, service])?;
+                    return self.zonal_node(group, &owner, left);
+                }
+                self.service_node(group, zone, Below::parse(left, scope)?)
             }
             _ => None,
         }
@@ -213,7 +254,8 @@ impl View {
             .then(Node::default)
     }
 
-    /// The addresses in a range that may have a PTR record: of Services in order, then of endpoints.
+    /// The addresses in a range that may have a PTR record: of Services in order, then in order those that
+    /// only endpoints have.
     pub(super) fn addresses(
         &self,
         index: &Index,
@@ -225,7 +267,13 @@ impl View {
             .cluster_ips()
             .within(range)
             .map(|(address, _)| address)
-            .chain(endpoints.into_iter().flatten().map(|(address, _)| address))
+            .chain(
+                endpoints
+                    .into_iter()
+                    .flatten()
+                    .map(|(address, _)| address)
+                    .filter(|&address| index.cluster_ips().at(address).next().is_none()),
+            )
     }
 
     /// The names of who has an address: the one Service with this ClusterIP, else an endpoint of each
@@ -238,6 +286,7 @@ impl View {
             .cluster_ips()
             .at(address)
             .filter(|service| self.exposes(index, &service.key.namespace))
+            .filter(|service| self.shows(service.seen))
             .find_map(|service| service_name(zone, &service.key));
         if let Some(service) = service {
             return BTreeSet::from([service]);
@@ -246,7 +295,8 @@ impl View {
             return BTreeSet::new();
         }
         let mut names = BTreeSet::new();
-        for slice in index.endpoints().at(address) {
+        let slices = index.endpoints().at(address);
+        for slice in slices.filter(|slice| self.shows(slice.seen)) {
             let owner = self
                 .exposes(index, &slice.key.namespace)
                 .then(|| service_name(zone, &slice.service_key()))

@@ -3,6 +3,7 @@
 use super::schema::View;
 use super::testing::{NODATA, NXDOMAIN, check_rows, index, name, namespace, service, slice};
 use crate::k8s::index::Index;
+use crate::k8s::needs::Sight;
 use crate::k8s::object::ObjectKey;
 use crate::plugin::kubernetes::Options;
 
@@ -16,6 +17,7 @@ fn options(zones: &[&str]) -> Options {
 fn view(options: Options) -> View {
     View::new(
         options,
+        Sight::default(),
         ObjectKey::new("kube-system", "kube-dns"),
         Vec::new(),
     )
@@ -210,7 +212,14 @@ fn without_a_forward_zone_there_is_nothing_to_point_at() {
 fn the_servers_own_addresses_stand_in_for_the_dns_service() {
     let service = ObjectKey::new("kube-system", "kube-dns");
     let own = vec!["192.0.2.1".parse().unwrap()];
-    let view_of = |own| View::new(options(&["cluster.local"]), service.clone(), own);
+    let view_of = |own| {
+        View::new(
+            options(&["cluster.local"]),
+            Sight::default(),
+            service.clone(),
+            own,
+        )
+    };
     check_rows(
         &view_of(own),
         &cluster(),

@@ -5,6 +5,7 @@ use super::schema::View;
 use super::testing::{
     NODATA, NXDOMAIN, Row, check_rows, external, index, name, namespace, service, slice,
 };
+use crate::k8s::needs::Sight;
 use crate::k8s::object::{Object, ObjectKey};
 use crate::plugin::kubernetes::{Options, Pods};
 
@@ -77,6 +78,7 @@ fn options() -> Options {
 fn view(options: Options) -> View {
     View::new(
         options,
+        Sight::default(),
         ObjectKey::new("kube-system", "kube-dns"),
         Vec::new(),
     )

@@ -2,7 +2,7 @@
 //! schema.
 //!
 //! Ports: `http:tcp:80,:udp:53`. Endpoints: `10.0.0.1`, `10.0.0.1=web-0` with a hostname,
-//! `10.0.0.1@web-abc` with a pod's name; separated by blanks.
+//! `10.0.0.1@web-abc` with a pod's name, `10.0.0.1%eu-1a` in a topology zone; separated by blanks.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -11,8 +11,10 @@ use super::schema::View;
 use super::{Name, Node, RRset, Rdata};
 use crate::k8s::Verb;
 use crate::k8s::index::Index;
+use crate::k8s::needs::Seen;
 use crate::k8s::object::{
-    Endpoint, EndpointSlice, Object, ObjectKey, Port, Protocol, Service, ServiceKind,
+    Endpoint, EndpointSlice, Import, Namespace, Object, ObjectKey, Port, Protocol, Service,
+    ServiceKind,
 };
 
 /// A question's name and type, and its answer in presentation format, without the owner, and without
@@ -47,7 +49,10 @@ pub(super) fn index(objects: impl IntoIterator<Item = Object>) -> Index {
 
 /// A Namespace.
 pub(super) fn namespace(name: &str) -> Object {
-    Object::Namespace(ObjectKey::new("", name))
+    Object::Namespace(Namespace {
+        key: ObjectKey::new("", name),
+        seen: Seen::ALL,
+    })
 }
 
 /// A Service with these ClusterIPs, separated by blanks; `None`: headless.
@@ -60,6 +65,8 @@ pub(super) fn service(key: &str, addresses: &str, ports_text: &str) -> Object {
         key: key_of(key),
         kind,
         ports: ports(ports_text),
+        external: Box::default(),
+        seen: Seen::ALL,
     })
 }
 
@@ -69,6 +76,8 @@ pub(super) fn external(key: &str, target: &str) -> Object {
         key: key_of(key),
         kind: ServiceKind::ExternalName(target.into()),
         ports: Vec::new(),
+        external: Box::default(),
+        seen: Seen::ALL,
     })
 }
 
@@ -76,10 +85,44 @@ pub(super) fn external(key: &str, target: &str) -> Object {
 pub(super) fn slice(key: &str, service: &str, ports_text: &str, endpoints: &str) -> Object {
     Object::EndpointSlice(EndpointSlice {
         key: key_of(key),
-        service: service.into(),
+        service: Some(service.into()),
+        import: None,
         ports: ports(ports_text),
         endpoints: endpoints.split_whitespace().map(endpoint).collect(),
+        seen: Seen::ALL,
     })
+}
+
+/// A ServiceImport with these addresses, separated by blanks; `None`: headless.
+pub(super) fn import(key: &str, addresses: &str, ports: &str) -> Object {
+    match service(key, addresses, ports) {
+        Object::Service(service) => Object::ServiceImport(service),
+        other => other,
+    }
+}
+
+/// The slice as one of a ServiceImport of the same name, from a cluster.
+pub(super) fn from_cluster(cluster: &str, slice: Object) -> Object {
+    let Object::EndpointSlice(mut slice) = slice else {
+        panic!("{slice:?} is not a slice");
+    };
+    slice.import = slice.service.take().map(|service| {
+        Box::new(Import {
+            service,
+            cluster: (!cluster.is_empty()).then(|| cluster.into()),
+        })
+    });
+    Object::EndpointSlice(slice)
+}
+
+/// The object as one that matches these selectors.
+pub(super) fn labelled(seen: Seen, mut object: Object) -> Object {
+    match &mut object {
+        Object::Namespace(namespace) => namespace.seen = seen,
+        Object::Service(service) | Object::ServiceImport(service) => service.seen = seen,
+        Object::EndpointSlice(slice) => slice.seen = seen,
+    }
+    object
 }
 
 /// A domain name.
@@ -116,6 +159,10 @@ fn ports(text: &str) -> Vec<Port> {
 }
 
 fn endpoint(text: &str) -> Endpoint {
+    let (text, zone) = match text.split_once('%') {
+        Some((text, zone)) => (text, Some(Arc::from(zone))),
+        None => (text, None),
+    };
     let (rest, pod) = match text.split_once('@') {
         Some((rest, pod)) => (rest, Some(Arc::from(pod))),
         None => (text, None),
@@ -128,13 +175,15 @@ fn endpoint(text: &str) -> Endpoint {
         addresses: vec![address(rest)],
         hostname,
         pod,
+        zone,
     }
 }
 
 fn ask(view: &View, index: &Index, owner: &str, rtype: &str) -> Vec<String> {
     let owner = name(owner);
     let pod = || view.pod(index, &owner).map(Node::from);
-    let Some(node) = view.node(index, &owner).or_else(pod) else {
+    let rule = || pod().or_else(|| view.zonal(index, &owner));
+    let Some(node) = view.node(index, &owner).or_else(rule) else {
         return vec!["NXDOMAIN".to_owned()];
     };
     let mut lines = Vec::new();

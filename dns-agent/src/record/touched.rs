@@ -10,12 +10,11 @@ use std::mem::discriminant;
 use std::net::IpAddr;
 
 use super::Name;
-use super::endpoint_name::endpoint_label;
 use super::owner::{below, between, port_names, service_name};
 use super::reverse::{EVERY_ADDRESS, is_reverse, reverse_name};
 use super::schema::View;
 use crate::k8s::index::{Group, Index, Touched, cluster_ips};
-use crate::k8s::object::{ObjectKey, Port, Service, ServiceKind};
+use crate::k8s::object::{ObjectKey, Port, Scope, Service, ServiceKind};
 use crate::k8s::slice::{EndpointAddress, Slice};
 use crate::plugin::kubernetes::Pods;
 
@@ -27,30 +26,46 @@ impl View {
         match touched {
             Touched::Namespace(namespace) if self.admits(namespace) => {
                 names.extend(self.namespace_names(namespace));
-                for (key, group) in index.groups_in(namespace) {
-                    self.add_group(key, group, &mut names);
-                    let service = group
-                        .service
-                        .iter()
-                        .flat_map(|service| cluster_ips(service));
-                    let slices = self.slices(group).iter();
+                for (key, group) in index.groups_in(Scope::ClusterSet, namespace) {
+                    self.add_group(Scope::ClusterSet, key, group, &mut names);
+                }
+                for (key, group) in index.groups_in(Scope::Cluster, namespace) {
+                    self.add_group(Scope::Cluster, key, group, &mut names);
+                    let service = addresses(self.service(group));
+                    let slices = self.slices(group);
                     let endpoints = slices.flat_map(|slice| slice.endpoints.iter());
                     self.add_pointers(service.copied(), &mut names);
                     self.add_pointers(endpoints.map(|row| row.address), &mut names);
                 }
             }
             Touched::Namespace(_) => {}
-            Touched::Service { key, old, new } => {
-                if *key == self.dns_service {
+            Touched::Service {
+                scope,
+                key,
+                old,
+                new,
+            } => {
+                if *key == self.dns_service && *scope == Scope::Cluster {
                     names.extend(self.server_names());
                 }
-                if self.exposes(index, &key.namespace) {
-                    self.add_service(index, key, old.as_deref(), new.as_deref(), &mut names);
+                let shown = |service: &Service| self.shows(service.seen);
+                let old = old.as_deref().filter(|service| shown(service));
+                let new = new.as_deref().filter(|service| shown(service));
+                if self.exposes(index, &key.namespace) && old != new {
+                    self.add_service(index, (*scope, key), old, new, &mut names);
                 }
             }
-            Touched::Slice { service, old, new } => {
+            Touched::Slice {
+                scope,
+                service,
+                old,
+                new,
+            } => {
+                let shown = |slice: &Slice| self.shows(slice.seen);
+                let old = old.as_deref().filter(|slice| shown(slice));
+                let new = new.as_deref().filter(|slice| shown(slice));
                 if !self.options.noendpoints && self.exposes(index, &service.namespace) {
-                    self.add_slice(index, service, old.as_deref(), new.as_deref(), &mut names);
+                    self.add_slice(index, (*scope, service), old, new, &mut names);
                 }
             }
         }
@@ -62,15 +77,20 @@ impl View {
     pub fn all_names<'a>(&'a self, index: &'a Index) -> impl Iterator<Item = Name> + 'a {
         let zones = self.options.zones.iter();
         let namespaces = index.namespaces().filter(|name| self.admits(name));
-        let groups = index
-            .groups()
-            .filter(|(key, _)| self.exposes(index, &key.namespace));
+        let groups = [Scope::Cluster, Scope::ClusterSet]
+            .into_iter()
+            .flat_map(|scope| {
+                index
+                    .groups(scope)
+                    .map(move |(key, group)| (scope, key, group))
+            })
+            .filter(|(_, key, _)| self.exposes(index, &key.namespace));
         zones
             .flat_map(|zone| self.zone_names(zone))
             .chain(namespaces.flat_map(|namespace| self.namespace_names(namespace)))
-            .chain(groups.flat_map(|(key, group)| {
+            .chain(groups.flat_map(|(scope, key, group)| {
                 let mut names = BTreeSet::new();
-                self.add_group(key, group, &mut names);
+                self.add_group(scope, key, group, &mut names);
                 names
             }))
             .chain(self.reverse_names(index))
@@ -143,7 +163,7 @@ impl View {
             let target = target.to_string();
             for key in index.external_names(target.trim_end_matches('.')) {
                 if self.exposes(index, &key.namespace) {
-                    let owners = self.owners(key).into_iter();
+                    let owners = self.owners(Scope::Cluster, key).into_iter();
                     new.extend(owners.filter(|owner| names.insert(owner.clone())));
                 }
             }
@@ -151,24 +171,28 @@ impl View {
     }
 
     /// The Service's name and all names below it.
-    fn add_group(&self, key: &ObjectKey, group: &Group, names: &mut BTreeSet<Name>) {
-        let ports = group.service.iter().flat_map(|service| &service.ports);
-        names.extend(self.owners(key));
-        self.add_ports(key, ports, names);
-        self.add_slices(key, group, names);
+    fn add_group(&self, scope: Scope, key: &ObjectKey, group: &Group, names: &mut BTreeSet<Name>) {
+        let service = self.service(group).into_iter();
+        let owners = self.owners(scope, key);
+        add_ports(&owners, service.flat_map(|service| &service.ports), names);
+        self.add_slices(scope, &owners, group, names);
+        names.extend(owners);
     }
 
-    fn add_slices(&self, key: &ObjectKey, group: &Group, names: &mut BTreeSet<Name>) {
+    fn add_slices(&self, scope: Scope, owners: &[Name], group: &Group, names: &mut BTreeSet<Name>) {
         for slice in self.slices(group) {
-            self.add_ports(key, &slice.ports, names);
-            self.add_endpoints(key, slice.endpoints.iter(), names);
+            add_ports(owners, &slice.ports, names);
+            self.add_endpoints(scope, owners, slice, slice.endpoints.iter(), names);
+            if scope == Scope::Cluster {
+                self.add_zonal(owners, slice, names);
+            }
         }
     }
 
     fn add_service(
         &self,
         index: &Index,
-        key: &ObjectKey,
+        (scope, key): (Scope, &ObjectKey),
         old: Option<&Service>,
         new: Option<&Service>,
         names: &mut BTreeSet<Name>,
@@ -176,94 +200,104 @@ impl View {
         let shape = |service: Option<&Service>| service.map(|service| discriminant(&service.kind));
         let had: BTreeSet<IpAddr> = addresses(old).copied().collect();
         let has: BTreeSet<IpAddr> = addresses(new).copied().collect();
-        names.extend(self.owners(key));
+        let owners = self.owners(scope, key);
         for service in [old, new].into_iter().flatten() {
-            self.add_ports(key, &service.ports, names);
+            add_ports(&owners, &service.ports, names);
         }
-        self.add_pointers(had.symmetric_difference(&has).copied(), names);
+        if scope == Scope::Cluster {
+            self.add_pointers(had.symmetric_difference(&has).copied(), names);
+        }
         // Which names its slices have depends on what it is.
         if shape(old) != shape(new)
-            && let Some(group) = index.group(key)
+            && let Some(group) = index.group(scope, key)
         {
-            self.add_slices(key, group, names);
+            self.add_slices(scope, &owners, group, names);
         }
+        names.extend(owners);
     }
 
     fn add_slice(
         &self,
         index: &Index,
-        key: &ObjectKey,
+        (scope, key): (Scope, &ObjectKey),
         old: Option<&Slice>,
         new: Option<&Slice>,
         names: &mut BTreeSet<Name>,
     ) {
         let differing = differing(old, new);
-        let same_ports = ports(old) == ports(new);
-        if differing.is_empty() && same_ports {
+        let cluster = |slice: Option<&Slice>| slice.and_then(|slice| slice.cluster.clone());
+        // Both are in the names or the SRV records of every endpoint.
+        let same_head = ports(old) == ports(new) && cluster(old) == cluster(new);
+        if differing.is_empty() && same_head {
             return;
         }
-        self.add_pointers(differing.iter().map(|row| row.address), names);
-        let Some(group) = index.group(key) else {
+        if scope == Scope::Cluster {
+            self.add_pointers(differing.iter().map(|row| row.address), names);
+        }
+        let Some(group) = index.group(scope, key) else {
             return;
         };
-        match group.service.as_deref().map(|service| &service.kind) {
+        let owners = self.owners(scope, key);
+        match self.service(group).map(|service| &service.kind) {
             None | Some(ServiceKind::ExternalName(_)) => return,
             Some(ServiceKind::Headless) => {
-                names.extend(self.owners(key));
-                self.add_ports(key, ports(old).iter().chain(ports(new)), names);
+                names.extend(owners.iter().cloned());
+                add_ports(&owners, ports(old).iter().chain(ports(new)), names);
+                // A zone that gains its first endpoint, or loses its last, changes what `prefer` of the
+                // zones above it has; and no endpoint's change leaves such a name as it was.
+                if scope == Scope::Cluster {
+                    for slice in old
+                        .into_iter()
+                        .chain(self.slices(group).map(|slice| &**slice))
+                    {
+                        self.add_zonal(&owners, slice, names);
+                    }
+                }
             }
             // Shown only while it has endpoints: the first one brings all its names, the last one
             // takes them along.
             Some(ServiceKind::ClusterIp(_)) if self.options.ignore_empty_service => {
-                let after = group.endpoint_count();
+                let after: usize = self.slices(group).map(|slice| slice.endpoints.len()).sum();
                 let before = (after + rows(old).len()).saturating_sub(rows(new).len());
                 if (before == 0) != (after == 0) {
-                    self.add_group(key, group, names);
+                    self.add_group(scope, key, group, names);
                 }
             }
             Some(ServiceKind::ClusterIp(_)) => {}
         }
-        if same_ports {
-            self.add_endpoints(key, differing.into_iter(), names);
-        } else {
-            // The SRV records of every endpoint differ.
-            self.add_endpoints(key, rows(old).iter().chain(rows(new)), names);
+        for slice in [old, new].into_iter().flatten() {
+            let changed = differing.iter().copied();
+            if same_head {
+                self.add_endpoints(scope, &owners, slice, changed, names);
+            } else {
+                self.add_endpoints(scope, &owners, slice, slice.endpoints.iter(), names);
+            }
         }
     }
 
     /// The Service's name in each zone.
-    fn owners(&self, key: &ObjectKey) -> Vec<Name> {
-        self.forward_zones()
+    fn owners(&self, scope: Scope, key: &ObjectKey) -> Vec<Name> {
+        self.zones_of(scope)
             .filter_map(|zone| service_name(zone, key))
             .collect()
     }
 
-    fn add_ports<'a>(
-        &self,
-        key: &ObjectKey,
-        ports: impl IntoIterator<Item = &'a Port>,
-        names: &mut BTreeSet<Name>,
-    ) {
-        let owners = self.owners(key);
-        for port in ports {
-            names.extend(owners.iter().flat_map(|owner| port_names(owner, port)));
-        }
-    }
-
+    /// The names of endpoints of a slice, and what is between them and the Service's name.
     fn add_endpoints<'a>(
         &self,
-        key: &ObjectKey,
+        scope: Scope,
+        owners: &[Name],
+        slice: &Slice,
         rows: impl Iterator<Item = &'a EndpointAddress>,
         names: &mut BTreeSet<Name>,
     ) {
-        let owners = self.owners(key);
         for row in rows {
-            let label = endpoint_label(row, self.options.endpoint_pod_names);
-            names.extend(
-                owners
-                    .iter()
-                    .filter_map(|owner| owner.child(label.as_bytes())),
-            );
+            for owner in owners {
+                if let Some(name) = self.endpoint_owner(owner, slice, row, scope) {
+                    names.extend(between(&name, owner));
+                    names.insert(name);
+                }
+            }
         }
     }
 
@@ -274,6 +308,17 @@ impl View {
                 names.insert(owner);
             }
         }
+    }
+}
+
+/// `_<port>._<protocol>.<service>` and what is above it.
+fn add_ports<'a>(
+    owners: &[Name],
+    ports: impl IntoIterator<Item = &'a Port>,
+    names: &mut BTreeSet<Name>,
+) {
+    for port in ports {
+        names.extend(owners.iter().flat_map(|owner| port_names(owner, port)));
     }
 }
 

@@ -5,6 +5,8 @@
 
 mod corefile;
 mod datapath;
+mod descriptors;
+mod follow;
 mod metering;
 mod reload;
 mod serving;
@@ -14,25 +16,26 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 use parking_lot::RwLock;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
-use crate::cli::{KernelLog, KernelMode, RunArgs, Source};
+use crate::cli::{KernelLog, KernelMode, RunArgs};
 use crate::cluster::Cluster;
-use crate::cluster::control::{self, Progress};
+use crate::cluster::control::Progress;
+use crate::cluster::objects::Objects;
 use crate::corefile::Config;
-use crate::k8s::connect::Connection;
 use crate::k8s::watch::Trouble;
-use crate::k8s::{Event, manifest, watch as k8s_watch};
 use crate::kernel::attach::Attacher;
 use crate::kernel::object::Constants;
 use crate::map::held::Held;
+use crate::plugin::transfer::notify::Notifier;
 use crate::serve::admin::{Admin, Endpoint, Status, Wanted};
 use corefile::Corefile;
 use datapath::Datapath;
+use follow::{Audience, Demand, Following, Listed, Successor};
 use metering::Meters;
 use serving::Serving;
 use surroundings::Surroundings;
@@ -48,6 +51,10 @@ const DRAIN: Duration = Duration::from_secs(5);
 
 /// Runs until SIGTERM or SIGINT.
 pub fn run(args: RunArgs) -> Result<()> {
+    match descriptors::raise_limit() {
+        Ok(limit) => tracing::debug!("up to {limit} descriptors"),
+        Err(error) => tracing::warn!("the limit of descriptors stays as it is: {error}"),
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build();
@@ -64,6 +71,7 @@ struct Agent {
     cluster: Arc<RwLock<Cluster>>,
     datapath: Option<Datapath>,
     serving: Serving,
+    notifier: Notifier,
     status: Status,
     admin: Admin,
     wanted: Vec<Wanted>,
@@ -77,22 +85,24 @@ impl Agent {
         let mut interrupt = signal(SignalKind::interrupt())?;
 
         let mut agent = Self::start(args).await?;
-        let (events, inbox) = mpsc::unbounded_channel();
         let (progress, mut seen) = watch::channel(Progress::default());
-        let meters = Meters::register(&agent.status.metrics, &agent.cluster);
-        let control = tokio::spawn(control::run(
-            Arc::clone(&agent.cluster),
-            inbox,
+        let audience = Audience {
+            cluster: Arc::clone(&agent.cluster),
             progress,
-            move |measured| meters.take(measured),
-        ));
-        let mut source = agent.source(events).await?;
+            meters: Meters::register(&agent.status.metrics, &agent.cluster),
+        };
+        let demand = Demand::of(&agent.config, &agent.args);
+        let mut following = Following::start(demand, &agent.args, &audience).await?;
+        agent.trouble = following.trouble();
+        let mut successor: Option<Successor> = None;
         let (detach, attached) = agent.attach()?;
         let coredns = agent.status.metrics.coredns().clone();
         let mut reload = reload::Reload::new(agent.corefile.clone(), coredns);
         let mut look_around = tokio::time::interval(LOOK_AROUND);
 
         let result = loop {
+            let newest = successor.as_ref().map(|successor| &successor.config);
+            let newest = newest.unwrap_or(&agent.config).clone();
             tokio::select! {
                 _ = terminate.recv() => break Ok(()),
                 _ = interrupt.recv() => break Ok(()),
@@ -100,17 +110,18 @@ impl Agent {
                     let listed = seen.borrow_and_update().is_listed;
                     agent.after_change(listed);
                 }
-                config = reload.next(&agent.config) => agent.reload(config).await,
-                _ = look_around.tick() => agent.look_around(),
-                ended = &mut source => {
-                    break ended.context("the source of objects failed").and_then(|result| result);
+                config = reload.next(&newest) => {
+                    successor = agent.reload(config, &following.demand).await;
                 }
+                _ = look_around.tick() => agent.look_around(),
+                listed = Successor::listed(&mut successor) => {
+                    agent.succeed(listed, &mut following, &audience).await;
+                }
+                ended = following.ended() => break ended,
             }
         };
         tracing::info!("stopping");
         agent.stop(detach, attached).await;
-        source.abort();
-        control.abort();
         result
     }
 
@@ -124,18 +135,19 @@ impl Agent {
             tracing::warn!("{warning}");
         }
         let (datapath, held) = Self::load(&args)?;
-        let service = args.service.clone();
-        let cluster = Cluster::new(held, service.unwrap_or_else(surroundings::dns_service));
+        let cluster = Cluster::new(held, surroundings::dns_service(&args));
         let cluster = Arc::new(RwLock::new(cluster));
         let status = Status::default();
         status.ready.set(LISTED, false);
         status.ready.note(config.passed.clone());
         let mut serving = Serving::new(status.metrics.responses());
         let own = own_addresses(&config, &args)?;
-        let instances = cluster.write().configure(&config, &own).to_vec();
+        let mut objects = Demand::of(&config, &args).objects();
+        let instances = cluster.write().adopt(&mut objects, &config, &own).to_vec();
         serving
             .set(&config, &args.listen, &instances, &cluster)
             .await?;
+        let notifier = Notifier::start(&config, &cluster);
         let wanted = wanted(&config, &args);
         let admin = Admin::start(&wanted, &status).await?;
         let mut agent = Self {
@@ -146,6 +158,7 @@ impl Agent {
             cluster,
             datapath,
             serving,
+            notifier,
             status,
             admin,
             wanted,
@@ -212,28 +225,6 @@ impl Agent {
         if let Some(answered) = answered {
             metering::answered(&self.status.metrics, answered, &self.cluster);
         }
-    }
-
-    /// Starts to follow the objects.
-    async fn source(
-        &mut self,
-        events: mpsc::UnboundedSender<Event>,
-    ) -> Result<JoinHandle<Result<()>>> {
-        Ok(match &self.args.source {
-            Source::Path(path) => {
-                let path = path.clone();
-                tokio::spawn(async move { Ok(manifest::run(path, events).await?) })
-            }
-            Source::Kubernetes => {
-                let connection = Connection::open(self.args.kubeconfig.as_deref()).await?;
-                tracing::info!("following the API server {}", connection.identity().server);
-                self.trouble = connection.trouble();
-                tokio::spawn(async move {
-                    k8s_watch::run(connection, events).await;
-                    Ok(())
-                })
-            }
-        })
     }
 
     /// Starts to attach the programs; sending on the first value, or dropping it, detaches them.
@@ -340,18 +331,66 @@ impl Agent {
         }
     }
 
-    /// Puts another Corefile in force, or says why not and keeps the one there is.
-    async fn reload(&mut self, config: Config) {
-        match self.try_reload(config).await {
-            Ok(()) => tracing::info!("the changed Corefile is in force"),
+    /// Puts another Corefile in force, or says why not and keeps the one there is. One that needs other objects than
+    /// `followed` waits for them.
+    async fn reload(&mut self, config: Config, followed: &Demand) -> Option<Successor> {
+        let demand = Demand::of(&config, &self.args);
+        let result = if demand == *followed {
+            self.put_in_force(config, None).await.map(|()| None)
+        } else {
+            tracing::info!(
+                "the changed Corefile needs other objects: it will be in force once they are listed"
+            );
+            Successor::start(config, demand, &self.args).await.map(Some)
+        };
+        match result {
+            Ok(None) => tracing::info!("the changed Corefile is in force"),
+            Ok(waiting) => return waiting,
+            Err(error) => self.reload_failed(&error),
+        }
+        None
+    }
+
+    fn reload_failed(&self, error: &anyhow::Error) {
+        self.status.metrics.coredns().reload_failed();
+        tracing::error!("the changed Corefile is not in force: {error:#}");
+    }
+
+    /// Puts a Corefile in force with the objects that it waited for.
+    async fn succeed(
+        &mut self,
+        listed: Option<Listed>,
+        following: &mut Following,
+        audience: &Audience,
+    ) {
+        let Some(mut listed) = listed else {
+            return self.reload_failed(&anyhow!("the source of its objects ended"));
+        };
+        // From here on nobody writes but us.
+        following.stop().await;
+        match self.put_in_force(listed.config, Some(listed.objects)).await {
+            Ok(()) => {
+                listed.following.take_in(listed.inbox, audience);
+                *following = listed.following;
+                self.trouble = following.trouble();
+                tracing::info!("the changed Corefile is in force");
+            }
             Err(error) => {
-                self.status.metrics.coredns().reload_failed();
-                tracing::error!("the changed Corefile is not in force: {error:#}");
+                self.reload_failed(&error);
+                let demand = following.demand.clone();
+                match Following::start(demand, &self.args, audience).await {
+                    Ok(same) => {
+                        *following = same;
+                        self.trouble = following.trouble();
+                    }
+                    Err(error) => tracing::error!("{error:#}; the last objects stay in force"),
+                }
             }
         }
     }
 
-    async fn try_reload(&mut self, config: Config) -> Result<()> {
+    /// Fails before anything is changed for good.
+    async fn put_in_force(&mut self, config: Config, objects: Option<Objects>) -> Result<()> {
         let own = own_addresses(&config, &self.args)?;
         let wanted = wanted(&config, &self.args);
         if wanted != self.wanted {
@@ -364,15 +403,24 @@ impl Agent {
         for warning in news.filter(|new| !said(&self.config, new)) {
             tracing::warn!("{warning}");
         }
-        let instances = self.cluster.write().configure(&config, &own).to_vec();
+        let mut objects = objects;
+        let mut exchange = |config: &Config| {
+            let mut cluster = self.cluster.write();
+            match &mut objects {
+                Some(objects) => cluster.adopt(objects, config, &own).to_vec(),
+                None => cluster.configure(config, &own).to_vec(),
+            }
+        };
+        let instances = exchange(&config);
         let set = self
             .serving
             .set(&config, &self.args.listen, &instances, &self.cluster)
             .await;
         if let Err(error) = set {
-            self.cluster.write().configure(&self.config, &own);
+            exchange(&self.config);
             return Err(error);
         }
+        self.notifier = Notifier::start(&config, &self.cluster);
         self.config = config;
         self.tell_readiness();
         self.set_destinations();

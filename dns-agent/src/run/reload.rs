@@ -14,6 +14,8 @@ const LOOK: Duration = Duration::from_secs(1);
 /// The file, and what was last said of it.
 pub(super) struct Reload {
     corefile: Corefile,
+    /// Ticks on while nobody waits for it: other events come more often than the file is looked at.
+    clock: tokio::time::Interval,
     said: Option<String>,
     coredns: CoreDns,
 }
@@ -23,6 +25,7 @@ impl Reload {
     pub(super) fn new(corefile: Corefile, coredns: CoreDns) -> Self {
         Self {
             corefile,
+            clock: tokio::time::interval(LOOK),
             said: None,
             coredns,
         }
@@ -34,7 +37,7 @@ impl Reload {
             return std::future::pending().await;
         }
         loop {
-            tokio::time::sleep(LOOK).await;
+            self.clock.tick().await;
             if let Some(config) = self.look(current) {
                 return config;
             }

@@ -15,9 +15,14 @@ use crate::cluster::instance::Instance;
 use crate::corefile::{Config, Server};
 use crate::metrics::Responses;
 use crate::metrics::coredns::CoreDns;
+use crate::plugin::any::Any;
+use crate::plugin::chaos::Chaos;
 use crate::plugin::errors::Errors;
 use crate::plugin::forward::Forward;
+use crate::plugin::k8s_external::External;
 use crate::plugin::kubernetes::Kubernetes;
+use crate::plugin::nsid::Nsid;
+use crate::plugin::transfer::Transfer;
 use crate::serve::chain::{Chain, Current, Handler, Servers};
 use crate::serve::listener::{Listener, Serving as Socket};
 
@@ -223,12 +228,31 @@ fn servers(
     let held_port = instances.first().map(|instance| instance.port);
     let mut chains = Vec::new();
     for (number, server) in blocks {
+        // In CoreDNS's order (`plugin.cfg`), whatever the order of the lines.
         let mut handlers: Vec<Arc<dyn Handler>> = Vec::new();
+        if let Some(data) = &server.nsid {
+            handlers.push(Arc::new(Nsid::new(data)));
+        }
         if server.errors {
             handlers.push(Arc::new(Errors::default()));
         }
+        if server.any {
+            handlers.push(Arc::new(Any));
+        }
+        if let Some(options) = &server.chaos {
+            handlers.push(Arc::new(Chaos::new(options.clone())));
+        }
         if let Some(instance) = instances.iter().find(|instance| instance.server == *number) {
+            if !server.transfer.is_empty() {
+                let (lines, cluster) = (server.transfer.clone(), Arc::clone(cluster));
+                let instance = Arc::clone(instance);
+                handlers.push(Arc::new(Transfer::new(lines, cluster, instance)));
+            }
             let is_held = Some(instance.port) == held_port;
+            if let Some(options) = &server.k8s_external {
+                let (cluster, instance) = (Arc::clone(cluster), Arc::clone(instance));
+                handlers.push(Arc::new(External::new(cluster, instance, options.clone())));
+            }
             let cluster = Arc::clone(cluster);
             handlers.push(Arc::new(Kubernetes::new(
                 cluster,

@@ -21,8 +21,9 @@ use crate::record::Name;
 const NODE_LOCAL: (IpAddr, &str) = (IpAddr::V4(Ipv4Addr::new(169, 254, 20, 10)), "nodelocaldns");
 
 /// The DNS Service of most clusters.
-pub(super) fn dns_service() -> ObjectKey {
-    ObjectKey::new("kube-system", "kube-dns")
+pub(super) fn dns_service(args: &RunArgs) -> ObjectKey {
+    let usual = || ObjectKey::new("kube-system", "kube-dns");
+    args.service.clone().unwrap_or_else(usual)
 }
 
 /// What was found; nothing for an agent with DNS sockets.

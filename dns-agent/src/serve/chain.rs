@@ -8,20 +8,25 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use parking_lot::RwLock;
 
-use super::query::Query;
+use super::query::{Query, Question};
 use super::response::Response;
 use crate::metrics::coredns::{Block, DROPPED};
 use crate::record::Name;
 use crate::record::alias::MOST;
 
-/// IXFR and AXFR (RFC 1995, RFC 5936).
-const ZONE_TRANSFERS: [u16; 2] = [251, 252];
-/// The class IN.
-const IN: u16 = 1;
-
 /// A plugin that answers queries.
 #[async_trait]
 pub trait Handler: Send + Sync {
+    /// Whether a question of this kind is for this plugin at all; where not, the next one is asked.
+    fn takes(&self, question: &Question) -> bool {
+        question.is_ordinary()
+    }
+
+    /// Whether it only looks at what the others answer, whatever the question.
+    fn wraps(&self) -> bool {
+        false
+    }
+
     /// Answers `query`, or lets `next` answer it.
     async fn handle(&self, query: &Query, next: Next<'_>) -> Response;
 
@@ -64,16 +69,23 @@ struct Zone {
 pub struct Current(RwLock<Arc<Servers>>);
 
 impl Next<'_> {
-    /// What the following handlers answer; SERVFAIL where there are none left, as CoreDNS has it for
-    /// names that no plugin of the block knows.
+    /// What the following handlers answer; where there are none left SERVFAIL, as CoreDNS has it for
+    /// names that no plugin of the block knows, and REFUSED to another class or a zone transfer.
     pub async fn handle(self, query: &Query) -> Response {
-        let Some((first, rest)) = self.handlers.split_first() else {
-            return Response::servfail(query, "no plugin of the server block answers this name");
+        let question = &query.question;
+        let takes = |handler: &Arc<dyn Handler>| handler.wraps() || handler.takes(question);
+        let Some(at) = self.handlers.iter().position(takes) else {
+            return if question.is_ordinary() {
+                Response::servfail(query, "no plugin of the server block answers this name")
+            } else {
+                Response::refused(query)
+            };
         };
         let next = Next {
             servers: self.servers,
-            handlers: rest,
+            handlers: &self.handlers[at + 1..],
         };
+        let first = &self.handlers[at];
         first.handle(query, next).await.by(first.name())
     }
 
@@ -108,6 +120,12 @@ impl Chain {
         }
     }
 
+    /// Whether any plugin answers questions of this kind; an ordinary one that none answers is for the chain to fail.
+    fn is_for(&self, question: &Question) -> bool {
+        let takes = |handler: &Arc<dyn Handler>| !handler.wraps() && handler.takes(question);
+        self.handlers.iter().any(takes) || question.is_ordinary() && !self.handlers.is_empty()
+    }
+
     /// The plugins' names, in order.
     pub fn names(&self) -> impl Iterator<Item = &'static str> {
         self.handlers.iter().map(|handler| handler.name())
@@ -131,15 +149,12 @@ impl Servers {
         Self { blocks }
     }
 
-    /// The response to `query`. REFUSED: no block's zone holds the name, its block has no plugins, the
-    /// class is not IN, or a zone transfer is asked for.
+    /// The response to `query`. REFUSED: no block's zone holds the name, its block has no plugins, or none
+    /// of them is for this class, or for zone transfers.
     pub async fn answer(&self, query: &Query) -> Response {
         let question = &query.question;
-        if question.qclass != IN || ZONE_TRANSFERS.contains(&question.qtype) {
-            return Response::refused(query);
-        }
         match self.zone(&question.name) {
-            Some(zone) if !zone.chain.handlers.is_empty() => {
+            Some(zone) if zone.chain.is_for(question) => {
                 let next = Next {
                     servers: self,
                     handlers: &zone.chain.handlers,

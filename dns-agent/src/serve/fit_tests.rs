@@ -66,13 +66,56 @@ fn missing_additional_records_are_no_truncation() {
     let additional = fit(&query, &message(0x8180, [1, 20, 0, 20], &body)).unwrap();
     assert_eq!(
         (counts(&additional), is_truncated(&additional)),
-        ([1, 20, 0, 9], false)
+        ([1, 20, 0, 0], false)
     );
     let authority = fit(&query, &message(0x8180, [1, 0, 40, 0], &body)).unwrap();
     assert_eq!(
         (counts(&authority), is_truncated(&authority)),
         ([1, 0, 29, 0], true)
     );
+}
+
+/// An A record of an owner that is spelled out.
+fn owned(owner: &str, last: u8) -> Vec<u8> {
+    let name = question(owner, 1);
+    let record = a_record([192, 0, 2, last]);
+    [&name[..name.len() - 4], &record[2..]].concat()
+}
+
+#[test]
+fn an_additional_rrset_is_kept_whole_or_not_at_all() {
+    let asked = question("www.example.com", 1);
+    let query = udp(plain("www.example.com", 1));
+    // 33 octets of header and question, 16 of an answer, 21 of each additional record.
+    let answer = a_record([192, 0, 2, 1]);
+    for (owners, kept) in [
+        (["aaaaa"; 22].to_vec(), 22),
+        (["aaaaa"; 23].to_vec(), 0),
+        ([vec!["aaaaa"; 10], vec!["bbbbb"; 13]].concat(), 10),
+        (
+            [vec!["aaaaa"; 10], ["BBBBB", "bbbbb"].repeat(7)].concat(),
+            10,
+        ),
+        // In pieces: one set that is cut takes the other one along.
+        (
+            [vec!["ccccc"; 4], ["aaaaa", "bbbbb"].repeat(10)].concat(),
+            4,
+        ),
+        (
+            [vec!["aaaaa"; 3], vec!["bbbbb"; 19], vec!["aaaaa"]].concat(),
+            0,
+        ),
+    ] {
+        let mut body = [&asked[..], &answer].concat();
+        for owner in &owners {
+            body.extend(owned(owner, 7));
+        }
+        let additional = u16::try_from(owners.len()).unwrap();
+        let response = fit(&query, &message(0x8180, [1, 1, 0, additional], &body)).unwrap();
+        assert_eq!(counts(&response), [1, 1, 0, kept], "{owners:?}");
+        assert_eq!(response.len(), 49 + usize::from(kept) * 21);
+        assert!(!is_truncated(&response));
+    }
 }
 
 #[test]

@@ -23,6 +23,8 @@ use crate::metrics::coredns::Exchange;
 
 /// Queries that wait for an upstream at the same time; what comes on top gets SERVFAIL at once.
 const IN_FLIGHT: u32 = 10_000;
+/// Octets of responses that clients may leave unread on their connections, together.
+const UNREAD: usize = 32 * 1024 * 1024;
 /// UDP sockets per address at most: more do not help one kernel thread per core.
 const SOCKETS: usize = 4;
 /// Connections that may wait to be accepted.
@@ -95,6 +97,8 @@ pub(super) struct Shared {
     pub(super) servers: Arc<Current>,
     pub(super) responses: Responses,
     pub(super) in_flight: Arc<Semaphore>,
+    /// Octets left of [`UNREAD`].
+    pub(super) unread: Arc<Semaphore>,
     pub(super) stop: watch::Receiver<bool>,
 }
 
@@ -134,6 +138,7 @@ impl Listener {
             servers,
             responses,
             in_flight: Arc::clone(&in_flight),
+            unread: Arc::new(Semaphore::new(UNREAD)),
             stop: stopped,
         });
         let mut tasks = JoinSet::new();

@@ -7,6 +7,7 @@
 pub mod admin;
 pub mod chain;
 pub mod fit;
+pub mod identity;
 pub mod listener;
 pub mod query;
 pub mod ready;

@@ -16,6 +16,17 @@ pub(crate) const HEADER: usize = 12;
 /// The largest response sent over UDP (DNS flag day 2020), and the size our own OPT offers.
 pub const UDP_PAYLOAD: u16 = 1232;
 
+/// The option NSID (RFC 5001 4.1).
+pub(crate) const NSID: u16 = 3;
+/// The class IN.
+const IN: u16 = 1;
+/// SOA (RFC 1035 3.3.13).
+const SOA: u16 = 6;
+/// QTYPE IXFR (RFC 1995).
+pub(crate) const IXFR: u16 = 251;
+/// QTYPE AXFR (RFC 5936).
+pub(crate) const AXFR: u16 = 252;
+
 /// How a message travels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Transport {
@@ -45,7 +56,7 @@ pub struct Question {
     pub qclass: u16,
 }
 
-/// What a query's OPT says (RFC 6891 6.1.2), options aside: none is acted on, and EDNS is hop by hop.
+/// What a query's OPT says (RFC 6891 6.1.2). Of the options only NSID is read; EDNS is hop by hop, none is sent on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Edns {
     /// The requestor's UDP payload size, octets, as sent.
@@ -54,6 +65,8 @@ pub struct Edns {
     pub version: u8,
     /// The DO bit (RFC 3225).
     pub dnssec_ok: bool,
+    /// Whether the client wants to know who answers (RFC 5001).
+    pub nsid: bool,
 }
 
 /// A message that asks one question, and how it came.
@@ -70,6 +83,8 @@ pub struct Query {
     pub question: Question,
     /// The OPT record, where there is one.
     pub edns: Option<Edns>,
+    /// Octets of the response that are not for records: an option will be added to its OPT.
+    reserved: usize,
     /// How often the chain was re-entered to come here; 0 for what a client sent.
     pub depth: u8,
 }
@@ -117,6 +132,7 @@ impl Query {
             header,
             question,
             edns: None,
+            reserved: 0,
             depth: 0,
         };
         let records = Records {
@@ -161,12 +177,27 @@ impl Query {
                 qclass: self.question.qclass,
             },
             edns: None,
+            reserved: 0,
             depth: self.depth.saturating_add(1),
         }
     }
 
-    /// The most octets a response to this query may have.
+    /// The same query, of whose response some octets are to stay free.
+    #[must_use]
+    pub fn reserving(&self, octets: usize) -> Self {
+        Self {
+            reserved: octets,
+            ..self.clone()
+        }
+    }
+
+    /// The most octets a response to this query may have, less those that are to stay free.
     pub fn limit(&self) -> usize {
+        self.whole_limit().saturating_sub(self.reserved)
+    }
+
+    /// The most octets a response to this query may have.
+    fn whole_limit(&self) -> usize {
         match (self.transport, self.edns) {
             // A derived query's response is read by a plugin, not sent to anyone.
             _ if self.depth > 0 => usize::from(u16::MAX),
@@ -174,6 +205,24 @@ impl Query {
             (Transport::Udp, None) => 512,
             (Transport::Udp, Some(edns)) => usize::from(edns.payload.clamp(512, UDP_PAYLOAD)),
         }
+    }
+
+    /// The SERIAL of the one SOA record in the authority section: which version of a zone the client of an
+    /// IXFR has (RFC 1995 3).
+    pub fn authority_serial(&self) -> Option<u32> {
+        let count = |at: usize| u16::from_be_bytes([self.octets[at], self.octets[at + 1]]);
+        let mut records = Records {
+            octets: &self.octets,
+            at: HEADER + self.question.octets(),
+        };
+        for _ in 0..count(6) {
+            records.next_record().ok()??;
+        }
+        let soa = records.next_record().ok()??;
+        // MNAME and RNAME, of whatever length, then five words, SERIAL first.
+        let words = soa.rdata.last_chunk::<20>()?;
+        (count(8) == 1 && soa.rtype == SOA && soa.rdata.len() >= 22)
+            .then(|| u32::from_be_bytes([words[0], words[1], words[2], words[3]]))
     }
 
     /// The whole message as received.
@@ -209,6 +258,11 @@ impl Header {
 }
 
 impl Question {
+    /// Whether records of class IN are asked for, and no zone transfer: what most plugins are there for.
+    pub fn is_ordinary(&self) -> bool {
+        self.qclass == IN && !matches!(self.qtype, IXFR | AXFR)
+    }
+
     /// Reads a question; `None` where it is cut short or its name has a pointer (there is nothing
     /// before it to point at).
     pub(crate) fn parse(octets: &[u8]) -> Option<Self> {
@@ -241,28 +295,30 @@ fn edns(mut records: Records<'_>, skipped: usize, additional: usize) -> Result<O
         if record.rtype != OPT {
             continue;
         }
-        if found.is_some() || !record.owner_is_root || !options_add_up(record.rdata) {
+        if found.is_some() || !record.owner_is_root {
             return Err(Cut);
         }
+        let nsid = has_nsid(record.rdata)?;
         let [_, version, flags, _] = record.ttl.to_be_bytes();
         found = Some(Edns {
             payload: record.class,
             version,
             dnssec_ok: flags & 0x80 != 0,
+            nsid,
         });
     }
     Ok(found)
 }
 
-fn options_add_up(mut rdata: &[u8]) -> bool {
-    while let Some((head, tail)) = rdata.split_first_chunk::<4>() {
-        let length = usize::from(u16::from_be_bytes([head[2], head[3]]));
-        let Some(rest) = tail.get(length..) else {
-            return false;
-        };
-        rdata = rest;
+/// Whether NSID is among the options.
+fn has_nsid(mut rdata: &[u8]) -> Result<bool, Cut> {
+    let mut found = false;
+    while let Some((&[high, low, length @ ..], tail)) = rdata.split_first_chunk::<4>() {
+        let length = usize::from(u16::from_be_bytes(length));
+        rdata = tail.get(length..).ok_or(Cut)?;
+        found |= u16::from_be_bytes([high, low]) == NSID;
     }
-    rdata.is_empty()
+    rdata.is_empty().then_some(found).ok_or(Cut)
 }
 
 #[cfg(test)]

@@ -105,6 +105,7 @@ fn a_query_keeps_the_case_and_folds_the_name() {
         payload: 1232,
         version: 0,
         dnssec_ok: false,
+        nsid: false,
     };
     assert_eq!(query.edns, Some(edns));
 }

@@ -1,7 +1,8 @@
 //! The records of a received message, stepped over one by one: where each ends, and the fixed fields
-//! between owner and RDATA (RFC 1035 4.1.3). Names are measured, not followed.
+//! between owner and RDATA (RFC 1035 4.1.3). Names are measured, and followed only where one is asked for.
 
 use super::query::{HEADER, Question};
+use crate::record::Name;
 
 /// The type number of OPT (RFC 6891 6.1.1).
 pub(crate) const OPT: u16 = 41;
@@ -61,6 +62,36 @@ impl<'a> Records<'a> {
             rdata,
         }))
     }
+}
+
+/// The name that starts at `at`, its pointers followed, folded to lower case; `None` where it is none, or
+/// points anywhere but backwards.
+pub(crate) fn name_at(octets: &[u8], mut at: usize) -> Option<Name> {
+    let mut wire = Vec::new();
+    let mut before = at;
+    while wire.len() < 255 {
+        match *octets.get(at)? {
+            0 => {
+                wire.push(0);
+                return Name::from_wire(&wire);
+            }
+            length @ 1..=63 => {
+                let end = at + 1 + usize::from(length);
+                wire.extend(octets.get(at..end)?);
+                at = end;
+            }
+            high @ 0xc0.. => {
+                at = usize::from(u16::from_be_bytes([high & 0x3f, *octets.get(at + 1)?]));
+                // Each pointer leads before the place where the labels so far began, so they come to an end.
+                if at >= before {
+                    return None;
+                }
+                before = at;
+            }
+            _ => return None,
+        }
+    }
+    None
 }
 
 /// How many octets a name takes up here, a pointer ending it (RFC 1035 4.1.4).

@@ -1,6 +1,9 @@
 //! A [`Response`] and the ones that need no data: errors with and without the question
 //! (RFC 1035 4.1.1, RFC 6891 6.1.3).
 
+use tokio::sync::mpsc;
+
+use super::fit::fit;
 use super::query::{Header, Query, UDP_PAYLOAD};
 use super::records::OPT;
 
@@ -13,6 +16,9 @@ pub const NOTIMP: u16 = 4;
 /// Refused.
 pub const REFUSED: u16 = 5;
 
+/// A pointer to the question's name (RFC 1035 4.1.4).
+const POINTER_TO_QNAME: [u8; 2] = [0xc0, 12];
+
 /// The header's bits (RFC 1035 4.1.1, RFC 4035 3.2).
 pub(crate) mod flag {
     pub(crate) const QR: u16 = 0x8000;
@@ -23,13 +29,18 @@ pub(crate) mod flag {
     pub(crate) const RCODE: u16 = 0x000f;
 }
 
-/// What a plugin chain makes of a query: one message, and the reason where it is a failure.
-#[derive(Debug, Clone)]
+/// What a plugin chain makes of a query: one message, and the reason where it is a failure. Only a zone
+/// transfer is more than one.
+#[derive(Debug)]
 pub struct Response {
     message: Vec<u8>,
     failure: Option<String>,
+    following: Option<Following>,
     plugin: &'static str,
 }
+
+/// The messages behind the first one (RFC 5936 2.2), made as they are taken.
+pub type Following = mpsc::Receiver<Vec<u8>>;
 
 impl Response {
     /// A message that is ready to be sent: the query's ID, its EDNS answered, within its limit.
@@ -37,7 +48,17 @@ impl Response {
         Self {
             message,
             failure: None,
+            following: None,
             plugin: "",
+        }
+    }
+
+    /// The same, with more messages behind it; for a query that came over a stream.
+    #[must_use]
+    pub fn followed_by(self, following: Following) -> Self {
+        Self {
+            following: Some(following),
+            ..self
         }
     }
 
@@ -51,8 +72,55 @@ impl Response {
         Self {
             message: empty(query, SERVFAIL),
             failure: Some(why.into()),
+            following: None,
             plugin: "",
         }
+    }
+
+    /// Records of the question's own name, class and type: a TTL in seconds, and RDATA each. Not
+    /// authoritative, fitted to the client.
+    pub fn of_records(query: &Query, rtype: u16, ttl: u32, rdata: &[Vec<u8>]) -> Self {
+        let mut message = Vec::new();
+        push_header(&mut message, query.header, 0);
+        let count = u16::try_from(rdata.len()).unwrap_or(u16::MAX);
+        message.extend([0, 1]);
+        message.extend(count.to_be_bytes());
+        message.extend([0; 4]);
+        message.extend(query.question_octets());
+        for rdata in rdata {
+            message.extend(POINTER_TO_QNAME);
+            message.extend(rtype.to_be_bytes());
+            message.extend(query.question.qclass.to_be_bytes());
+            message.extend(ttl.to_be_bytes());
+            message.extend(u16::try_from(rdata.len()).unwrap_or(u16::MAX).to_be_bytes());
+            message.extend(rdata);
+        }
+        match fit(query, &message) {
+            Some(message) => Self::new(message),
+            None => Self::servfail(query, "the records do not make a message"),
+        }
+    }
+
+    /// The same with an option in its OPT, where it has one and the option fits.
+    #[must_use]
+    pub fn with_option(mut self, query: &Query, code: u16, data: &[u8]) -> Self {
+        let Some(length_at) = self.message.len().checked_sub(2) else {
+            return self;
+        };
+        // Our OPT is the last record and has no options yet.
+        let is_opt = query
+            .edns
+            .is_some_and(|edns| self.message.ends_with(&opt(0, edns.dnssec_ok)));
+        let octets = 4 + data.len();
+        if let (true, Ok(length)) = (is_opt, u16::try_from(octets))
+            && self.message.len() + octets <= query.limit()
+        {
+            self.message[length_at..].copy_from_slice(&length.to_be_bytes());
+            self.message.extend(code.to_be_bytes());
+            self.message.extend((length - 4).to_be_bytes());
+            self.message.extend(data);
+        }
+        self
     }
 
     /// The message.
@@ -60,9 +128,9 @@ impl Response {
         &self.message
     }
 
-    /// The message, to keep.
-    pub fn into_message(self) -> Vec<u8> {
-        self.message
+    /// The message, and what follows it.
+    pub fn into_messages(self) -> (Vec<u8>, Option<Following>) {
+        (self.message, self.following)
     }
 
     /// Notes which plugin made it: the first to be noted. A failure is no plugin's, as in CoreDNS.

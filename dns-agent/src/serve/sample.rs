@@ -1,10 +1,11 @@
 //! Messages and plugins for the tests of the miss path.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{Handler, Next, Parsed, Query, Response, Transport};
+use super::{Chain, Handler, Next, Parsed, Query, Response, Servers, Transport, fit};
 use crate::record::Name;
 
 /// An OPT that offers 1232 octets.
@@ -88,14 +89,26 @@ pub(crate) fn is_truncated(message: &[u8]) -> bool {
     message[2] & 2 != 0
 }
 
-/// Answers everything with this many addresses.
+/// Answers everything with this many addresses, fitted to the client.
 pub(crate) struct Addresses(pub(crate) u8);
 
 #[async_trait]
 impl Handler for Addresses {
     async fn handle(&self, query: &Query, _: Next<'_>) -> Response {
-        Response::new(addresses(query.octets(), self.0, false))
+        Response::new(fit(query, &addresses(query.octets(), self.0, false)).unwrap())
     }
+}
+
+/// What a chain of two answers to a message over UDP.
+pub(crate) async fn ask(
+    plugin: impl Handler + 'static,
+    next: Addresses,
+    octets: Vec<u8>,
+) -> Vec<u8> {
+    let chain = Chain::new(vec![Arc::new(plugin), Arc::new(next)]);
+    let servers = Servers::new([(vec![Name::root()], chain)]);
+    let query = parsed(octets, Transport::Udp);
+    servers.answer(&query).await.into_messages().0
 }
 
 pub(crate) fn name(text: &str) -> Name {

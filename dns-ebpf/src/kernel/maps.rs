@@ -12,7 +12,7 @@ use dns_ebpf::fold::Seed;
 use dns_ebpf::outcome::{Hook, OUTCOMES as PER_HOOK, Outcome};
 use dns_ebpf::respond::Store;
 use dns_ebpf::scratch::Scratch;
-use dns_ebpf::settings::Settings;
+use dns_ebpf::settings::{Settings, flag};
 use dns_ebpf::zone::Zones;
 
 const MMAPABLE: usize = BPF_F_MMAPABLE as usize;
@@ -143,6 +143,13 @@ impl Store for Held {
     fn epoch(&self) -> u64 {
         // SAFETY: the map's value lives as long as the program.
         unsafe { (&raw const (*self.settings).epoch).read_volatile() }
+    }
+
+    #[inline(always)]
+    fn has_nsid(&self) -> bool {
+        // SAFETY: as above.
+        let flags = unsafe { (&raw const (*self.settings).flags).read_volatile() };
+        flags & flag::NSID != 0
     }
 
     #[inline(always)]

@@ -107,6 +107,7 @@ const UNREAD: Query = Query {
     limit: 0,
     edns: false,
     dnssec_ok: 0,
+    nsid: false,
     sum: 0,
 };
 

@@ -56,6 +56,7 @@ pub(crate) struct Held {
     pub(crate) epoch: Cell<u64>,
     /// What each look at the epoch adds to it.
     pub(crate) epoch_step: Cell<u64>,
+    pub(crate) nsid: bool,
     pub(crate) draw: Cell<u32>,
 }
 
@@ -71,6 +72,7 @@ impl Held {
             zones: Some(Zones { zone: slots }),
             epoch: Cell::new(2),
             epoch_step: Cell::new(0),
+            nsid: false,
             draw: Cell::new(0),
         }
     }
@@ -156,6 +158,10 @@ impl Store for Held {
 
     fn epoch(&self) -> u64 {
         self.epoch.replace(self.epoch.get() + self.epoch_step.get())
+    }
+
+    fn has_nsid(&self) -> bool {
+        self.nsid
     }
 
     fn draw(&self) -> u32 {

@@ -31,13 +31,23 @@ const RULES: [Rule; 6] = [
             "k8s::object",
             "k8s::slice",
             "k8s::index",
+            "k8s::needs",
+            "k8s::selector",
             "k8s::Verb",
             "plugin",
         ]),
     },
     Rule {
         module: "corefile",
-        imports: Imports::Only(&["plugin", "record::name", "record::Name"]),
+        // Of k8s only what a Corefile can say.
+        imports: Imports::Only(&[
+            "plugin",
+            "record::name",
+            "record::Name",
+            "k8s::needs",
+            "k8s::selector",
+            "k8s::target",
+        ]),
     },
     Rule {
         module: "map",

@@ -7,6 +7,8 @@ fn external(name: &str, target: &str) -> Event {
         key: ObjectKey::new("default", name),
         kind: ServiceKind::ExternalName(target.into()),
         ports: Vec::new(),
+        external: Box::default(),
+        seen: Seen::ALL,
     })))
 }
 

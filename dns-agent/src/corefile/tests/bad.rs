@@ -3,10 +3,11 @@
 use super::super::check;
 use super::{Directory, in_block, parse};
 
-const KNOWN: &str = "bind, cache, errors, forward, health, kubernetes, loadbalance, loop, \
-    prometheus, ready, reload";
-const KUBERNETES: &str =
-    "pods, ttl, fallthrough, namespaces, endpoint_pod_names, noendpoints, ignore";
+const KNOWN: &str = "any, bind, cache, chaos, errors, forward, health, k8s_external, kubernetes, \
+    loadbalance, loop, nsid, prometheus, ready, reload, transfer";
+const KUBERNETES: &str = "pods, ttl, fallthrough, namespaces, endpoint_pod_names, noendpoints, ignore, labels, \
+    namespace_labels, zonal, multicluster, startup_timeout, kubeconfig, endpoint, tls, \
+    apiserver_qps, apiserver_burst, apiserver_max_inflight";
 
 #[test]
 fn what_breaks_the_grammar_is_named_by_line() {
@@ -134,7 +135,6 @@ fn plugins_and_options_that_are_not_here_are_named() {
         ("chachet", format!("2: unknown plugin \"chachet\"; KernDNS knows: {KNOWN}")),
         ("\nautopath @kubernetes", format!("3: plugin \"autopath\" of CoreDNS is not built yet; KernDNS knows: {KNOWN}")),
         ("log", format!("2: plugin \"log\" of CoreDNS is not built yet; KernDNS knows: {KNOWN}")),
-        ("kubernetes a {\nzonal\n}", format!("3: option \"zonal\" of \"kubernetes\" is not built yet; KernDNS knows: {KUBERNETES}")),
         ("kubernetes a {\nzoneal\n}", format!("3: unknown option \"zoneal\" of \"kubernetes\"; KernDNS knows: {KUBERNETES}")),
         ("kubernetes a {\n\npods verified\n}", "4: \"pods\" \"verified\" is not built yet; expected \"disabled\" or \"insecure\"".into()),
         ("forward . 192.0.2.1 {\npolicy random\n}", "3: option \"policy\" of \"forward\" is not built yet; KernDNS knows: except, max_concurrent, force_tcp, prefer_udp".into()),
@@ -283,11 +283,72 @@ fn arguments_that_cannot_be_are_named_with_what_was_expected() {
 }
 
 #[test]
+fn options_of_kubernetes_that_contradict_each_other_are_refused() {
+    for (lines, expected) in [
+        (
+            "labels",
+            "3: \"labels\" has no argument; expected a label selector, such as \"app=web,tier in (a, b)\"",
+        ),
+        (
+            "labels a gt 5",
+            "3: \"labels\" has the argument \"a\"; expected a label selector, such as \"app=web,tier in (a, b)\"",
+        ),
+        (
+            "namespaces a\nnamespace_labels b",
+            "2: \"namespaces\" and \"namespace_labels\" cannot both be set; expected one of them",
+        ),
+        (
+            "zonal\nnoendpoints",
+            "2: \"zonal\" and \"noendpoints\" cannot both be set; expected one of them",
+        ),
+        (
+            "multicluster b.",
+            "2: zone \"b.\" of \"multicluster\" is none of \"kubernetes\"; expected one of a.",
+        ),
+        (
+            "kubeconfig",
+            "3: \"kubeconfig\" has no argument; expected a file, and perhaps a context of it",
+        ),
+        (
+            "tls a b",
+            "3: \"tls\" has 2 arguments; expected three files: certificate, key, authority",
+        ),
+        (
+            "apiserver_qps -1",
+            "3: \"apiserver_qps\" has the argument \"-1\"; expected requests a second, 0 for no limit",
+        ),
+        (
+            "apiserver_burst x",
+            "3: \"apiserver_burst\" has the argument \"x\"; expected a number of requests, 0 for no limit",
+        ),
+        (
+            "startup_timeout 5",
+            "3: \"startup_timeout\" has the argument \"5\"; expected a duration such as 5s, 1m30s or 500ms",
+        ),
+    ] {
+        let lines = format!("kubernetes a {{\n{lines}\n}}");
+        assert_eq!(faults(in_block(&lines)), [expected], "{lines}");
+    }
+    assert_eq!(
+        faults(in_block("k8s_external example.org")),
+        ["2: \"k8s_external\" needs \"kubernetes\" in the same server block"]
+    );
+    let two = "a {\nkubernetes {\nkubeconfig x\n}\n}\nb {\nkubernetes {\nkubeconfig y\n}\n}\nc {\nkubernetes\n}\n";
+    assert_eq!(
+        faults(parse(two)),
+        [
+            "6: \"kubernetes\" names another API server, or other limits for it, than the server block at \
+          Corefile:1; expected the same in all blocks, or in one only: the objects of one cluster are followed"
+        ]
+    );
+}
+
+#[test]
 fn a_report_names_every_fault_of_every_block() {
     let directory = Directory::new("faults");
     let path = directory.file(
         "Corefile",
-        "a.example {\n  erors\n  health {\n    lameduck x\n  }\n  loop\n}\ntls://b.example {\n  kubernetes {\n    pods verified\n    zonal\n  }\n}\n",
+        "a.example {\n  erors\n  health {\n    lameduck x\n  }\n  loop\n}\ntls://b.example {\n  kubernetes {\n    pods verified\n    zoneal\n  }\n}\n",
     );
     let (text, good) = check(Some(&path));
     let file = path.display();
@@ -298,7 +359,7 @@ fn a_report_names_every_fault_of_every_block() {
 {file}:4: \"lameduck\" has the argument \"x\"; expected a duration such as 5s, 1m30s or 500ms
 {file}:8: \"tls://b.example\" asks for transport \"tls\", which is not built yet; expected plain DNS, so dns:// or no scheme
 {file}:10: \"pods\" \"verified\" is not built yet; expected \"disabled\" or \"insecure\"
-{file}:11: option \"zonal\" of \"kubernetes\" is not built yet; KernDNS knows: {KUBERNETES}
+{file}:11: unknown option \"zoneal\" of \"kubernetes\"; KernDNS knows: {KUBERNETES}
 warning: {file}:6: plugin \"loop\" is accepted and has no effect yet
 {file}: 5 errors
 "

@@ -38,6 +38,7 @@ fn the_kubeadm_corefile_is_read_with_a_warning_for_each_thing_without_effect() {
         zones: vec![Name::root()],
         port: 53,
         bind: vec![],
+        k8s_external: None,
         kubernetes: Some(Options {
             zones: names(&["cluster.local", "in-addr.arpa", "ip6.arpa"]),
             pods: Pods::Insecure,
@@ -53,6 +54,10 @@ fn the_kubeadm_corefile_is_read_with_a_warning_for_each_thing_without_effect() {
             ],
             except: vec![],
         }],
+        transfer: vec![],
+        nsid: None,
+        any: false,
+        chaos: None,
         loadbalance: true,
         errors: true,
         health: Some(Health {
@@ -213,6 +218,28 @@ fn kubernetes_has_the_defaults_of_coredns() {
         assert_eq!(config.servers[0].kubernetes, Some(options), "{lines}");
     }
     assert_eq!(Options::default().ttl, 5);
+}
+
+#[test]
+fn kubernetes_says_what_is_followed_and_k8s_external_what_is_shown_outside() {
+    let lines = "kubernetes a b {\n labels environment in (staging, qa),app=nginx\n namespace_labels team\n zonal\n multicluster b\n startup_timeout 1m\n kubeconfig /k here\n endpoint 192.0.2.1:8080\n tls /c /k /ca\n apiserver_qps 4\n apiserver_burst 8\n apiserver_max_inflight 0\n}\nk8s_external example.org {\n apex Name\n ttl 60\n headless\n fallthrough\n}";
+    let config = in_block(lines).unwrap();
+    let server = &config.servers[0];
+    let options = server.kubernetes.as_ref().unwrap();
+    let labels = options.labels.as_ref().unwrap().to_string();
+    assert_eq!(labels, "environment in (qa,staging),app=nginx");
+    assert_eq!(options.multicluster, names(&["b"]));
+    assert!(options.zonal);
+    assert_eq!(options.startup_timeout, Duration::from_mins(1));
+    let target = &options.target;
+    assert_eq!(target.context.as_deref(), Some("here"));
+    assert_eq!(target.endpoint.as_deref(), Some("http://192.0.2.1:8080"));
+    assert_eq!(target.limits.interval, Some(Duration::from_millis(250)));
+    assert_eq!(target.limits.burst, Some(8));
+    assert_eq!(target.limits.in_flight, None);
+    let external = server.k8s_external.as_ref().unwrap();
+    assert_eq!((external.apex.as_str(), external.ttl), ("name", 60));
+    assert_eq!(external.fallthrough, names(&["example.org"]));
 }
 
 #[test]

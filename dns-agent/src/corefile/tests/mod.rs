@@ -1,5 +1,6 @@
 //! Corefiles as tables: good ones and what they come to, bad ones and the whole message.
 
+mod authority;
 mod bad;
 mod beside;
 mod good;

@@ -2,6 +2,10 @@
 
 use super::*;
 
+fn read_all(text: &str) -> Reading {
+    read(text, &Needs::default())
+}
+
 fn keys(reading: &Reading) -> Vec<String> {
     let key = |object: &Object| format!("{:?} {}", object.kind(), object.key());
     reading.objects.iter().map(key).collect()
@@ -19,7 +23,7 @@ fn a_stream_of_documents_is_read_and_empty_ones_do_not_count() {
         "# a comment\n---\n{NAMESPACE}---\n---\nkind: Deployment\napiVersion: apps/v1\n---\n\
          apiVersion: v1\nkind: Service\nmetadata:\n  name: web\nspec:\n  clusterIP: None\n"
     );
-    let reading = read(&text);
+    let reading = read_all(&text);
     assert_eq!(mistakes(&reading), [] as [&str; 0]);
     assert_eq!(keys(&reading), ["Namespace prod", "Service default/web"]);
 }
@@ -29,11 +33,11 @@ fn lists_are_their_items_also_where_the_items_leave_out_their_kind() {
     let list = r#"{"kind": "List", "apiVersion": "v1", "items": [
         {"kind": "Namespace", "apiVersion": "v1", "metadata": {"name": "a"}},
         {"kind": "Pod", "apiVersion": "v1", "metadata": {"name": "p"}}]}"#;
-    assert_eq!(keys(&read(list)), ["Namespace a"]);
+    assert_eq!(keys(&read_all(list)), ["Namespace a"]);
     let typed = r#"{"kind": "NamespaceList", "apiVersion": "v1", "metadata": {},
         "items": [{"metadata": {"name": "b"}}]}"#;
-    assert_eq!(keys(&read(typed)), ["Namespace b"]);
-    let nothing = read("{kind: List, apiVersion: v1, items: null}");
+    assert_eq!(keys(&read_all(typed)), ["Namespace b"]);
+    let nothing = read_all("{kind: List, apiVersion: v1, items: null}");
     assert!(nothing.objects.is_empty() && nothing.mistakes.is_empty());
 }
 
@@ -42,7 +46,7 @@ fn json_texts_may_follow_each_other() {
     let one = r#"{"kind": "Namespace", "apiVersion": "v1", "metadata": {"name": "a"}}"#;
     let two = one.replace("\"a\"", "\"b\"");
     assert_eq!(
-        keys(&read(&format!("{one}\n{two}"))),
+        keys(&read_all(&format!("{one}\n{two}"))),
         ["Namespace a", "Namespace b"]
     );
 }
@@ -50,7 +54,7 @@ fn json_texts_may_follow_each_other() {
 #[test]
 fn half_written_yaml_keeps_the_documents_before_it_and_names_the_line() {
     let text = format!("{NAMESPACE}---\napiVersion: v1\nkind: Service\nmetadata: {{name: [web\n");
-    let reading = read(&text);
+    let reading = read_all(&text);
     assert_eq!(keys(&reading), ["Namespace prod"]);
     let [mistake] = &mistakes(&reading)[..] else {
         panic!("{:?}", reading.mistakes);
@@ -65,14 +69,14 @@ fn half_written_yaml_keeps_the_documents_before_it_and_names_the_line() {
 
 #[test]
 fn half_written_json_is_a_mistake() {
-    let reading = read(r#"{"kind": "Namespace", "apiVersion": "v1", "metadata": {"na"#);
+    let reading = read_all(r#"{"kind": "Namespace", "apiVersion": "v1", "metadata": {"na"#);
     assert!(reading.objects.is_empty());
     assert_eq!(reading.mistakes.len(), 1);
 }
 
 #[test]
 fn what_is_not_a_kubernetes_object_is_named_by_document() {
-    let reading = read("- 1\n- 2\n---\nhello\n---\na: 1\n---\nkind: Service\nspec: {}\n");
+    let reading = read_all("- 1\n- 2\n---\nhello\n---\na: 1\n---\nkind: Service\nspec: {}\n");
     let expected = [
         "document 1: not a Kubernetes object: expected a mapping with apiVersion and kind, \
          found a sequence",
@@ -90,7 +94,7 @@ fn a_field_of_the_wrong_shape_or_value_names_the_object() {
                 apiVersion: v1\nkind: List\nitems:\n\
                 - {apiVersion: v1, kind: Namespace, metadata: {name: ok}}\n\
                 - {apiVersion: v1, kind: Service, metadata: {name: a.b}, spec: {}}\n";
-    let reading = read(text);
+    let reading = read_all(text);
     assert_eq!(keys(&reading), ["Namespace ok"]);
     let mistakes = mistakes(&reading);
     assert!(
@@ -103,8 +107,9 @@ fn a_field_of_the_wrong_shape_or_value_names_the_object() {
 
 #[test]
 fn another_group_with_the_same_kind_is_passed_over_and_an_old_version_is_not() {
-    let reading = read("apiVersion: serving.knative.dev/v1\nkind: Service\nmetadata: {name: x}\n");
+    let reading =
+        read_all("apiVersion: serving.knative.dev/v1\nkind: Service\nmetadata: {name: x}\n");
     assert!(reading.objects.is_empty() && reading.mistakes.is_empty());
-    let old = read("apiVersion: discovery.k8s.io/v1beta1\nkind: EndpointSlice\n");
+    let old = read_all("apiVersion: discovery.k8s.io/v1beta1\nkind: EndpointSlice\n");
     assert!(mistakes(&old)[0].ends_with("write apiVersion: discovery.k8s.io/v1"));
 }

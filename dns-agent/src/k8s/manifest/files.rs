@@ -8,6 +8,7 @@ use tracing::{info, warn};
 
 use super::Objects;
 use crate::k8s::document;
+use crate::k8s::needs::Needs;
 use crate::k8s::object::Object;
 
 /// So many mistakes of one file are logged, the rest is counted.
@@ -16,6 +17,7 @@ const MISTAKES_TOLD: usize = 5;
 /// A file or a directory, and what was read of it.
 pub(super) struct Files {
     path: PathBuf,
+    needs: Needs,
     /// Sorted by name: of two files with the same object, the last one has it.
     known: BTreeMap<PathBuf, File>,
     /// What was last said about the path as a whole.
@@ -33,9 +35,10 @@ struct File {
 
 impl Files {
     /// Nothing is read yet; the error is that of a path which is not there or not readable.
-    pub(super) fn open(path: &Path) -> io::Result<Self> {
+    pub(super) fn open(path: &Path, needs: Needs) -> io::Result<Self> {
         let files = Self {
             path: path.to_owned(),
+            needs,
             known: BTreeMap::new(),
             complaint: None,
         };
@@ -66,7 +69,8 @@ impl Files {
                     stays
                 });
                 for path in paths {
-                    self.known.entry(path.clone()).or_default().read(&path);
+                    let file = self.known.entry(path.clone()).or_default();
+                    file.read(&path, &self.needs);
                 }
                 if self.known.is_empty() {
                     self.complain("no *.yaml, *.yml or *.json in this directory".into());
@@ -108,7 +112,7 @@ impl Files {
 }
 
 impl File {
-    fn read(&mut self, path: &Path) {
+    fn read(&mut self, path: &Path, needs: &Needs) {
         let text = match std::fs::read(path).map(String::from_utf8) {
             Ok(Ok(text)) => text,
             Ok(Err(_)) => return self.complain(path, "not UTF-8"),
@@ -122,7 +126,7 @@ impl File {
         if text == self.text {
             return;
         }
-        let reading = document::read(&text);
+        let reading = document::read(&text, needs);
         let before = std::mem::replace(&mut self.objects, reading.objects);
         self.text = text;
         for mistake in reading.mistakes.iter().take(MISTAKES_TOLD) {

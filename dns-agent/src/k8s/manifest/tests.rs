@@ -41,7 +41,7 @@ struct Source(mpsc::UnboundedReceiver<Event>);
 impl Source {
     fn start(path: &Path) -> Self {
         let (events, receiver) = mpsc::unbounded_channel();
-        tokio::spawn(run(path.to_owned(), events));
+        tokio::spawn(run(path.to_owned(), Needs::default(), events));
         Self(receiver)
     }
 
@@ -167,7 +167,7 @@ async fn a_directory_that_is_exchanged_is_followed() {
 #[tokio::test]
 async fn a_path_that_is_not_there_is_an_error_that_names_it() {
     let (events, _receiver) = mpsc::unbounded_channel();
-    let error = run("/nowhere/at/all.yaml".into(), events)
+    let error = run("/nowhere/at/all.yaml".into(), Needs::default(), events)
         .await
         .unwrap_err();
     let message = error.to_string();
@@ -181,7 +181,7 @@ async fn a_path_that_is_not_there_is_an_error_that_names_it() {
 async fn the_source_ends_when_nobody_listens() {
     let directory = Directory::new();
     let (events, receiver) = mpsc::unbounded_channel();
-    let source = tokio::spawn(run(directory.0.clone(), events));
+    let source = tokio::spawn(run(directory.0.clone(), Needs::default(), events));
     drop(receiver);
     let ended = time::timeout(Duration::from_secs(20), source).await;
     ended.unwrap().unwrap().unwrap();

@@ -5,13 +5,14 @@ use k8s_openapi::api::discovery::v1::EndpointSlice as WholeSlice;
 use serde_json::json;
 
 use super::*;
+use crate::k8s::needs::Seen;
 
 fn service(name: &str, spec: serde_json::Value) -> Result<Option<Object>, StripError> {
     let mut value = json!({"metadata": {"name": name, "namespace": "ns"}});
     value["spec"] = spec;
     serde_json::from_value::<WholeService>(value)
         .unwrap()
-        .strip()
+        .strip(&Needs::default())
 }
 
 fn kind(spec: serde_json::Value) -> ServiceKind {
@@ -31,14 +32,16 @@ fn slice(fields: serde_json::Value) -> Result<Option<Object>, StripError> {
         panic!("{fields} is not a mapping");
     };
     value.as_object_mut().unwrap().extend(fields);
-    serde_json::from_value::<WholeSlice>(value).unwrap().strip()
+    serde_json::from_value::<WholeSlice>(value)
+        .unwrap()
+        .strip(&Needs::default())
 }
 
 fn endpoints(rows: serde_json::Value) -> Vec<Endpoint> {
     let mut fields = json!({});
     fields["endpoints"] = rows;
     match slice(fields).unwrap() {
-        Some(Object::EndpointSlice(slice)) => slice.endpoints,
+        Some(Object::EndpointSlice(slice)) => slice.endpoints.into_vec(),
         other => panic!("{other:?} is not an EndpointSlice"),
     }
 }
@@ -109,7 +112,10 @@ fn absurd_values_are_refused_by_the_name_of_their_field() {
     let external = json!({"type": "ExternalName", "externalName": "a..b"});
     assert!(told(service("web", external)).starts_with("spec.externalName is"));
     let bare: WholeService = serde_json::from_value(json!({"metadata": {"name": "x"}})).unwrap();
-    assert_eq!(told(bare.strip()), "metadata.namespace is missing");
+    assert_eq!(
+        told(bare.strip(&Needs::default())),
+        "metadata.namespace is missing"
+    );
     let hostname = json!([{"addresses": ["10.0.0.1"], "hostname": "a.b"}]);
     let hostname = slice(json!({"endpoints": hostname}));
     assert!(told(hostname).starts_with("endpoints[0].hostname is"));
@@ -147,7 +153,7 @@ fn a_slice_names_its_service_and_a_nil_port_is_0() {
     let Some(Object::EndpointSlice(slice)) = stripped else {
         panic!("not an EndpointSlice");
     };
-    assert_eq!(&*slice.service, "web");
+    assert_eq!(slice.service.as_deref(), Some("web"));
     assert_eq!(slice.ports[0].number, 0);
 }
 
@@ -163,5 +169,7 @@ fn slices_of_no_service_and_of_fqdns_say_nothing() {
 fn a_namespace_is_its_name() {
     let whole: Namespace = serde_json::from_value(json!({"metadata": {"name": "Prod"}})).unwrap();
     let key = ObjectKey::new("", "prod");
-    assert_eq!(whole.strip(), Ok(Some(Object::Namespace(key))));
+    let seen = Seen::ALL;
+    let slim = Object::Namespace(super::Namespace { key, seen });
+    assert_eq!(whole.strip(&Needs::default()), Ok(Some(slim)));
 }

@@ -13,6 +13,7 @@ use tokio::net::TcpListener;
 use tokio::time::timeout;
 
 use super::*;
+use crate::k8s::target::Target;
 
 /// What the server says to the queries of one kind, in order; after the last one it holds its tongue.
 type Script = Vec<fn() -> Response>;
@@ -65,9 +66,11 @@ impl Server {
 
     /// The events of Services, in words.
     async fn words(&self, count: usize) -> Vec<String> {
-        let connection = Connection::open(Some(&self.kubeconfig)).await.unwrap();
+        let connection = Connection::open(Some(&self.kubeconfig), &Target::default())
+            .await
+            .unwrap();
         let (sender, mut events) = mpsc::unbounded_channel();
-        tokio::spawn(run(connection, sender));
+        tokio::spawn(run(connection, Needs::default(), sender));
         let mut words = Vec::new();
         while words.len() < count {
             let event = timeout(Duration::from_secs(20), events.recv()).await;

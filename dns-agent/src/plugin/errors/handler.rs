@@ -22,6 +22,10 @@ impl Handler for Errors {
         "errors"
     }
 
+    fn wraps(&self) -> bool {
+        true
+    }
+
     async fn handle(&self, query: &Query, next: Next<'_>) -> Response {
         let response = next.handle(query).await;
         if let Some(failure) = response.failure() {

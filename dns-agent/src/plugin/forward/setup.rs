@@ -2,10 +2,12 @@
 //! A `TO` is an address with or without a port, or a file like resolv.conf(5), of which the
 //! `nameserver` lines count.
 
-use std::net::{IpAddr, SocketAddr, SocketAddrV6};
+use std::net::SocketAddr;
 
 use super::Options;
-use crate::corefile::{Directive, Known, Problem, Report, Token, parse_zone, read_text, zones};
+use crate::corefile::{
+    Directive, Known, Problem, Report, Token, parse_zone, read_text, server_address, zones,
+};
 use crate::record::Name;
 
 const OPTIONS: Known = Known {
@@ -33,8 +35,6 @@ const OPTIONS: Known = Known {
 
 /// CoreDNS's limit.
 const MAX_UPSTREAMS: usize = 15;
-
-const DNS_PORT: u16 = 53;
 
 /// What the line and its block say; `None` where the line does not say enough.
 pub fn setup(line: &Directive, report: &mut Report) -> Option<Options> {
@@ -89,7 +89,7 @@ fn upstreams(line: &Directive, args: &[Token], report: &mut Report) -> Vec<Socke
                 continue;
             }
         };
-        match read_address(address) {
+        match server_address(address) {
             Some(address) => to.push(address),
             None => to.extend(read_file(arg, address, report)),
         }
@@ -106,36 +106,6 @@ fn upstreams(line: &Directive, args: &[Token], report: &mut Report) -> Vec<Socke
         report.refuse(&line.name.at, Problem::NoUpstream { files });
     }
     to
-}
-
-/// An IP address, `v4:port` or `[v6]:port`; a link-local IPv6 address with its interface by name
-/// or number (RFC 4007 11).
-fn read_address(text: &str) -> Option<SocketAddr> {
-    let (host, port) = match text.strip_prefix('[') {
-        Some(rest) => match rest.split_once(']')? {
-            (host, "") => (host, DNS_PORT),
-            (host, port) => (host, port.strip_prefix(':')?.parse().ok()?),
-        },
-        None => match text.split_once(':') {
-            Some((host, port)) if !port.contains(':') => (host, port.parse().ok()?),
-            _ => (text, DNS_PORT),
-        },
-    };
-    let (host, scope) = match host.split_once('%') {
-        Some((host, scope)) => (host, Some(scope)),
-        None => (host, None),
-    };
-    match (host.parse().ok()?, scope) {
-        (IpAddr::V6(v6), Some(scope)) => {
-            let index = scope
-                .parse()
-                .ok()
-                .or_else(|| nix::net::if_::if_nametoindex(scope).ok())?;
-            Some(SocketAddrV6::new(v6, port, 0, index).into())
-        }
-        (_, Some(_)) => None,
-        (ip, None) => Some(SocketAddr::new(ip, port)),
-    }
 }
 
 fn read_file(arg: &Token, path: &str, report: &mut Report) -> Vec<SocketAddr> {
@@ -157,7 +127,7 @@ fn read_file(arg: &Token, path: &str, report: &mut Report) -> Vec<SocketAddr> {
             continue;
         }
         let Some(word) = words.next() else { continue };
-        match read_address(word) {
+        match server_address(word) {
             Some(server) => servers.push(server),
             // The C library, too, goes on behind such a line.
             None => report.warn(
@@ -170,34 +140,4 @@ fn read_file(arg: &Token, path: &str, report: &mut Report) -> Vec<SocketAddr> {
         }
     }
     servers
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn upstreams_are_addresses_with_or_without_a_port() {
-        let rows = [
-            ("1.1.1.1", Some("1.1.1.1:53")),
-            ("1.1.1.1:5353", Some("1.1.1.1:5353")),
-            ("2001:db8::1", Some("[2001:db8::1]:53")),
-            ("[2001:db8::1]:54", Some("[2001:db8::1]:54")),
-            ("[2001:db8::1]", Some("[2001:db8::1]:53")),
-            ("fe80::1%1", Some("[fe80::1%1]:53")),
-            ("[fe80::1%lo]:54", Some("[fe80::1%1]:54")),
-            ("1.1.1.1%1", None),
-            ("fe80::1%no such interface", None),
-            ("1.1.1.1:", None),
-            ("1.1.1.1:x", None),
-            ("[::1", None),
-            ("[::1]x", None),
-            ("dns.example", None),
-            ("", None),
-        ];
-        for (text, address) in rows {
-            let expected = address.map(|address| address.parse().unwrap());
-            assert_eq!(read_address(text), expected, "{text:?}");
-        }
-    }
 }

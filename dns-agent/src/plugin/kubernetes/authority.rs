@@ -15,7 +15,7 @@ const ANY: u16 = 255;
 
 /// What a block says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Said {
+pub enum Said {
     /// This is the response.
     Response {
         /// RCODE: 0 or 3.
@@ -45,7 +45,8 @@ pub(super) fn say(instance: &Instance, cluster: &Cluster, name: &Name, qtype: u1
     let node = view
         .pod(index, name)
         .map(Node::from)
-        .or_else(|| view.node(index, name));
+        .or_else(|| view.node(index, name))
+        .or_else(|| view.zonal(index, name));
     let soa = |is_answer| {
         let ttl = view.options().ttl.min(300);
         Some(Soa {
@@ -53,6 +54,7 @@ pub(super) fn say(instance: &Instance, cluster: &Cluster, name: &Name, qtype: u1
             ttl,
             serial: cluster.serial(),
             is_answer,
+            apex: None,
         })
     };
     let negative = |rcode| {
@@ -76,6 +78,18 @@ pub(super) fn say(instance: &Instance, cluster: &Cluster, name: &Name, qtype: u1
         };
         return Said::Response { rcode: 0, sections };
     }
+    if let Some(said) = of_node(&node, name, qtype) {
+        return said;
+    }
+    if cluster.is_listed() {
+        negative(0)
+    } else {
+        Said::Unlisted
+    }
+}
+
+/// What a name's records say to a question; `None`: there are none of the type.
+pub fn of_node(node: &Node, name: &Name, qtype: u16) -> Option<Said> {
     if let Some(set) = node.rrsets.iter().find(|set| set.rtype() == qtype) {
         let record = |rdata: &Rdata| (name.clone(), set.ttl, rdata.clone());
         let additional = |(owner, rdata): &(Name, Rdata)| (owner.clone(), set.ttl, rdata.clone());
@@ -84,29 +98,25 @@ pub(super) fn say(instance: &Instance, cluster: &Cluster, name: &Name, qtype: u1
             soa: None,
             additional: set.additional.iter().map(additional).collect(),
         };
-        return Said::Response { rcode: 0, sections };
+        return Some(Said::Response { rcode: 0, sections });
     }
     if let Some(set) = node.rrsets.iter().find(|set| set.rtype() == CNAME)
         && let Some(Rdata::Cname(target)) = set.rdata.first()
     {
         if qtype == ANY {
             let answer = vec![(name.clone(), set.ttl, Rdata::Cname(target.clone()))];
-            return Said::Response {
+            return Some(Said::Response {
                 rcode: 0,
                 sections: Sections {
                     answer,
                     ..Sections::default()
                 },
-            };
+            });
         }
-        return Said::Alias {
+        return Some(Said::Alias {
             ttl: set.ttl,
             target: target.clone(),
-        };
+        });
     }
-    if cluster.is_listed() {
-        negative(0)
-    } else {
-        Said::Unlisted
-    }
+    None
 }

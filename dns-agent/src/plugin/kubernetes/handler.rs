@@ -9,6 +9,7 @@ use dns_ebpf::respond::{Reply, respond};
 use dns_ebpf::scratch::{DNS, QUERY_MAX, Scratch};
 use parking_lot::RwLock;
 use rand::seq::SliceRandom as _;
+use tokio::time::timeout_at;
 
 use super::alias;
 use super::authority::{Said, say};
@@ -46,6 +47,21 @@ impl Kubernetes {
     }
 }
 
+impl Kubernetes {
+    fn say(&self, query: &Query, cluster: &Cluster) -> Said {
+        let question = &query.question;
+        say(&self.instance, cluster, &question.name, question.qtype)
+    }
+}
+
+/// `startup_timeout`: whether the objects were listed within it, counted from the start.
+pub async fn wait_for_list(cluster: &RwLock<Cluster>, instance: &Instance) -> bool {
+    let (mut listing, started) = cluster.read().listing();
+    let deadline = started + instance.view.options().startup_timeout;
+    let listed = listing.wait_for(|is_listed| *is_listed);
+    matches!(timeout_at(deadline.into(), listed).await, Ok(Ok(_)))
+}
+
 thread_local! {
     /// 4 KiB that would otherwise be cleared for each query.
     static SCRATCH: RefCell<Box<Scratch>> = RefCell::new(Box::new(Scratch::ZERO));
@@ -59,7 +75,7 @@ impl Handler for Kubernetes {
 
     async fn handle(&self, query: &Query, next: Next<'_>) -> Response {
         // The lock is not held across an await.
-        let said = {
+        let mut said = {
             let cluster = self.cluster.read();
             if self.is_held && query.depth == 0 && query.transport == Transport::Udp {
                 let message = SCRATCH.with_borrow_mut(|scratch| {
@@ -69,24 +85,31 @@ impl Handler for Kubernetes {
                     return Response::new(message);
                 }
             }
-            let question = &query.question;
-            say(&self.instance, &cluster, &question.name, question.qtype)
+            self.say(query, &cluster)
         };
-        match said {
-            Said::Response {
-                rcode,
-                mut sections,
-            } => {
-                if self.instance.shuffle {
-                    shuffle(&mut sections);
-                }
-                complete(query, rcode, &sections)
+        if said == Said::Unlisted && wait_for_list(&self.cluster, &self.instance).await {
+            said = self.say(query, &self.cluster.read());
+        }
+        carry_out(said, query, next, self.instance.shuffle).await
+    }
+}
+
+/// The response that `said` comes to; `shuffle`: addresses in a new order.
+pub async fn carry_out(said: Said, query: &Query, next: Next<'_>, shuffle: bool) -> Response {
+    match said {
+        Said::Response {
+            rcode,
+            mut sections,
+        } => {
+            if shuffle {
+                self::shuffle(&mut sections);
             }
-            Said::Alias { ttl, target } => alias::follow(query, next, ttl, &target).await,
-            Said::Next => next.handle(query).await,
-            Said::Unlisted => {
-                Response::servfail(query, "the cluster's objects have not all been listed yet")
-            }
+            complete(query, rcode, &sections)
+        }
+        Said::Alias { ttl, target } => alias::follow(query, next, ttl, &target).await,
+        Said::Next => next.handle(query).await,
+        Said::Unlisted => {
+            Response::servfail(query, "the cluster's objects have not all been listed yet")
         }
     }
 }
@@ -140,6 +163,8 @@ fn shuffle(sections: &mut Sections) {
     for section in [&mut sections.answer, &mut sections.additional] {
         if section.iter().all(|(_, _, rdata)| is_address(rdata)) {
             section.shuffle(&mut rand::rng());
+            // RRsets stay in one piece, or `fit` would drop all of those that it cannot keep whole.
+            section.sort_by(|(one, _, a), (other, _, b)| (one, a.rtype()).cmp(&(other, b.rtype())));
         }
     }
 }

@@ -7,13 +7,21 @@ mod setup;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
+use crate::k8s::selector::Selector;
+use crate::k8s::target::Target;
 use crate::record::Name;
 
-pub use handler::{Kubernetes, respond_from};
+pub use authority::{Said, of_node};
+pub use handler::{Kubernetes, carry_out, respond_from, wait_for_list};
 pub use setup::setup;
 
 /// What the lines of a `kubernetes` block say.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a word of the Corefile, there or not"
+)]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
     /// The plugin's zones, the server block's where it names none; the first one that is not a
@@ -33,6 +41,19 @@ pub struct Options {
     pub noendpoints: bool,
     /// `ignore empty_service`
     pub ignore_empty_service: bool,
+    /// `labels`: only Services and EndpointSlices that match are shown.
+    pub labels: Option<Selector>,
+    /// `namespace_labels`: only namespaces that match are shown.
+    pub namespace_labels: Option<Selector>,
+    /// `zonal`: headless Services have names for each topology zone.
+    pub zonal: bool,
+    /// `multicluster`: the zones, among `zones`, in which ServiceImports have names and Services have
+    /// not.
+    pub multicluster: Vec<Name>,
+    /// `startup_timeout`: how long, from the start, a question waits for the objects to be listed.
+    pub startup_timeout: Duration,
+    /// `kubeconfig`, `endpoint`, `tls`, `apiserver_*`
+    pub target: Target,
 }
 
 /// `pods`: which pod names are answered.
@@ -55,6 +76,12 @@ impl Default for Options {
             endpoint_pod_names: false,
             noendpoints: false,
             ignore_empty_service: false,
+            labels: None,
+            namespace_labels: None,
+            zonal: false,
+            multicluster: Vec::new(),
+            startup_timeout: Duration::from_secs(5),
+            target: Target::default(),
         }
     }
 }
