@@ -1,7 +1,7 @@
 //! What pods see while something fails: the agent, the node's containerd, the API server, CoreDNS.
 
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 
@@ -77,7 +77,7 @@ pub(super) fn containerd_restarted(cluster: &Cluster) -> Result<String> {
 
 /// No API server for a minute: the watches are broken, and what is held goes on to be answered.
 pub(super) fn api_server_stopped(cluster: &Cluster) -> Result<String> {
-    let mut answers = 0;
+    let (mut answers, mut followed) = (0, Duration::ZERO);
     let (inside, outside) = asked(cluster, "apiserver", || {
         let before = cluster.kernel_answers()?;
         cluster.node(&restart("kube-apiserver", 60))?;
@@ -88,16 +88,19 @@ pub(super) fn api_server_stopped(cluster: &Cluster) -> Result<String> {
         // And is followed again.
         cluster.here(&["create", "service", "clusterip", "returned", "--tcp=80"])?;
         let dig = format!("dig +short {}", full("returned"));
-        eventually(Duration::from_mins(1), || {
+        let start = Instant::now();
+        // client-go and kube wait up to half a minute between attempts, and as long again at random.
+        let found = eventually(Duration::from_mins(2), || {
             let found = cluster.sh("before", &dig)?;
             ensure!(
                 !found.trim().is_empty(),
                 "the agent does not follow the API server any more"
             );
             Ok(())
-        })?;
+        });
+        followed = start.elapsed();
         cluster.here(&["delete", "service", "returned"])?;
-        Ok(())
+        found
     })?;
     // Not so the names outside: a node that could not report itself for so long is taken for lost, and CoreDNS's pods on
     // it out of their Service until it has. That is as without KernDNS.
@@ -107,8 +110,9 @@ pub(super) fn api_server_stopped(cluster: &Cluster) -> Result<String> {
         "the kernel answered only {answers} meanwhile"
     );
     Ok(format!(
-        "{}; {answers} answered by the kernel meanwhile",
-        said(&inside, &outside)
+        "{}; {answers} answered by the kernel meanwhile; followed again {} s after its return",
+        said(&inside, &outside),
+        followed.as_secs()
     ))
 }
 
