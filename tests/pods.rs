@@ -226,8 +226,8 @@ fn a_reload_starts_and_stops_the_watches_of_pods_and_loses_no_answer() -> Result
         site.corefile(&corefile("ttl 30", "1s"))?;
         until(resolver, STRAY, &["10.9.9.9"]);
         assert_eq!(
-            agent.said("will be in force once the pods are listed"),
-            1,
+            agent.said("it will be in force once they are listed"),
+            2,
             "{}",
             agent.log()
         );

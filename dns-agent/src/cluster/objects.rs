@@ -17,8 +17,8 @@ use crate::plugin::kubernetes::Pods;
 /// How long a broken watch's zones are still denied from.
 const BROKEN_PATIENCE: Duration = Duration::from_mins(1);
 
-/// What a source has told so far.
-#[derive(Debug, Default)]
+/// What a source has told so far. A clone shares the objects.
+#[derive(Debug, Clone, Default)]
 pub struct Objects {
     needs: Needs,
     index: Arc<Index>,

@@ -66,12 +66,12 @@ fn pods_that_are_not_needed_go_with_their_source() {
     let key = pod.key().clone();
     bench.take([change(Verb::Apply(pod)), reset(Kind::Pod, &[key])]);
     assert!(bench.cluster.index().pods().has("default", address));
-    assert!(bench.cluster.has_listed(Kind::Pod));
+    assert!(bench.cluster.objects.has_listed(Kind::Pod));
     let config = config(&corefile(""));
     let mut next = Objects::new(needs_of(&config));
     bench.cluster.adopt(&mut next, &config, &[]);
     assert!(bench.cluster.index().pods().is_empty());
-    assert!(!bench.cluster.has_listed(Kind::Pod));
+    assert!(!bench.cluster.objects.has_listed(Kind::Pod));
 }
 
 #[test]

@@ -299,8 +299,18 @@ fn other_labels_answer_from_the_old_list_until_the_new_one_is_whole() {
         );
     }
     assert!(next.is_listed());
+    let before = Arc::clone(&bench.cluster.instances[0]);
+    let name = Name::parse(WEB).unwrap();
+    let knows = |bench: &Bench, of: &Instance| {
+        let index = bench.cluster.objects_of(of).index();
+        of.view.node(index, &name).is_some()
+    };
     bench.cluster.adopt(&mut next, &labels, &[]);
     assert_eq!(bench.ask(WEB), Outcome::NxDomain);
+    // A query that is under way is answered from what its Corefile was about.
+    assert!(knows(&bench, &before) && !knows(&bench, &bench.cluster.instances[0]));
+    bench.wait(11);
+    assert!(!knows(&bench, &before));
     assert_eq!(bench.ask("db.default.svc.cluster.local"), Outcome::Answer);
     bench.cluster.adopt(&mut next, &config(COREFILE), &[]);
     assert_eq!(bench.ask(WEB), Outcome::Answer);

@@ -39,7 +39,8 @@ pub enum Said {
 
 /// Asks `instance` for `name` and `qtype`.
 pub(super) fn say(instance: &Instance, cluster: &Cluster, name: &Name, qtype: u16) -> Said {
-    let (view, index) = (&instance.view, cluster.index());
+    let objects = cluster.objects_of(instance);
+    let (view, index) = (&instance.view, objects.index());
     let Some(zone) = view.zone_of(name) else {
         return Said::Next;
     };
@@ -65,8 +66,8 @@ pub(super) fn say(instance: &Instance, cluster: &Cluster, name: &Name, qtype: u1
         };
         Said::Response { rcode, sections }
     };
-    let is_known = cluster.has_listed_records()
-        && (!view.rests_on_pods(name) || cluster.has_listed(Kind::Pod));
+    let is_known = objects.has_listed_records()
+        && (!view.rests_on_pods(name) || objects.has_listed(Kind::Pod));
     let Some(node) = node else {
         return match (is_known, instance.falls_through(name)) {
             (false, _) => Said::Unlisted,

@@ -38,7 +38,8 @@ impl SearchPath for PodSearch {
         };
         let namespace = {
             let cluster = self.cluster.read();
-            cluster.index().local_pods().namespace_of(address).cloned()
+            let index = cluster.objects_of(&self.instance).index();
+            index.local_pods().namespace_of(address).cloned()
         };
         let services = zone.child(b"svc");
         let first = services
