@@ -188,6 +188,10 @@ fn names() -> Result<Vec<Outcome>> {
         query_passes(&loaded, &Query::new(name, qtype).octets(), reason)
     };
     let with_nsid = Loaded::with(&COREFILE.replace("errors", "nsid node-1"))?;
+    let with_autopath = Loaded::with(&COREFILE.replace("errors", "autopath @kubernetes"))?;
+    let with_zonal = Loaded::with(&COREFILE.replace("ttl 30", "zonal"))?;
+    let zonal = Query::new("z.pin._zone.no.shop.svc.cluster.local", 1).octets();
+    let missing = Query::new("no.shop.svc.cluster.local", 1).octets();
     let asking = Query::new(WEB, 1).with(Edns {
         options: vec![0, 3, 0, 0],
         ..Edns::default()
@@ -210,6 +214,8 @@ fn names() -> Result<Vec<Outcome>> {
         query_passes(&loaded, &within_a_label.octets(), Outcome::Labels)?,
         query_passes(&zone_alone, &outside, Outcome::OutOfZone)?,
         query_passes(&with_nsid, &asking.octets(), Outcome::Nsid)?,
+        query_passes(&with_zonal, &zonal, Outcome::ZonalName)?,
+        query_passes(&with_autopath, &missing, Outcome::Autopath)?,
     ])
 }
 

@@ -9,7 +9,9 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::Arc;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::corefile::parse_zone;
@@ -42,7 +44,7 @@ pub struct Cli {
     pub command: Command,
 }
 
-/// The three commands.
+/// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Answer queries until SIGTERM
@@ -56,6 +58,10 @@ pub enum Command {
     ///
     /// Reads the pinned maps and nothing else: the agent need not answer. Needs root.
     Dump(DumpArgs),
+    /// Say what an agent on this machine waits for; status 0 if for nothing
+    ///
+    /// Asks its /ready: for a probe, whose output kubectl describe shows.
+    Ready(ReadyArgs),
 }
 
 /// `kerndns run`.
@@ -88,6 +94,10 @@ pub struct RunArgs {
     /// How to reach the API server; without it, as a pod does, else by kubectl's rules
     #[arg(long, value_name = "FILE", help_heading = DATA)]
     pub kubeconfig: Option<PathBuf>,
+
+    /// This node's name, for `autopath @kubernetes`; without it, what `NODE_NAME` says
+    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new(), help_heading = DATA)]
+    pub node: Option<String>,
 
     /// The cluster's DNS Service: the kernel answers for its ClusterIPs; without it, kube-system/kube-dns or,
     /// where that is not there, the one whose ClusterIP --resolv-conf names
@@ -158,6 +168,14 @@ pub struct DumpArgs {
     pub bpffs: PathBuf,
 }
 
+/// `kerndns ready`.
+#[derive(Debug, Clone, Args)]
+pub struct ReadyArgs {
+    /// Where the agent has its endpoints: what its own --metrics says
+    #[arg(long, value_name = "IP:PORT")]
+    pub metrics: SocketAddr,
+}
+
 /// `--source`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Source {
@@ -220,6 +238,13 @@ Examples:
   kerndns dump --bpffs /sys/fs/bpf/test";
 
 impl RunArgs {
+    /// This node's name: `--node`, or the environment variable `NODE_NAME`, which a `DaemonSet` sets.
+    pub fn node_name(&self) -> Option<Arc<str>> {
+        let given = self.node.clone();
+        let name = given.or_else(|| std::env::var("NODE_NAME").ok());
+        name.filter(|name| !name.is_empty()).map(Into::into)
+    }
+
     /// What to attach to, and how.
     pub fn plan(&self) -> Result<Plan, GlobError> {
         Ok(Plan {

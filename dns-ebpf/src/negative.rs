@@ -29,6 +29,13 @@ pub fn authority<'a>(
     if zone.flags & flag::PODS != 0 {
         return Err(Outcome::PodName);
     }
+    if zone.flags & flag::AUTOPATH != 0 {
+        // A first label that ends at the cut is the only one.
+        let is_one_label = scratch.name_octet(0) + 1 == cut;
+        if zone.flags & flag::NAMESPACES == 0 || !is_one_label {
+            return Err(Outcome::Autopath);
+        }
+    }
     if zone.rule_labels != 0 && labels >= zone.rule_labels {
         return Err(Outcome::ZonalName);
     }

@@ -76,7 +76,7 @@ outcomes! {
     OtherServer = 24 "other_server",
     /// Passed: not held, and the zone falls through.
     Fallthrough = 25 "fallthrough",
-    /// Passed: a pod name, which is made by a rule.
+    /// Passed: a pod name, which is not held.
     PodName = 26 "pod_name",
     /// Passed: a denial in a zone that is not whole.
     Incomplete = 27 "incomplete",
@@ -90,6 +90,8 @@ outcomes! {
     Internal = 31 "internal",
     /// Passed: asks who the server is (RFC 5001), and the Corefile has `nsid`.
     Nsid = 32 "nsid",
+    /// Passed: not held, and perhaps the first name of a client's search path.
+    Autopath = 33 "autopath",
     /// Passed: as many labels as a zone-scoped name (`zonal`), which a rule makes.
     ZonalName = 34 "zonal_name",
 }

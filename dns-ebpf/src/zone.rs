@@ -24,8 +24,12 @@ pub mod flag {
     pub const COMPLETE: u32 = 4;
     /// A name that is not there goes to the next plugin: NODATA, but never NXDOMAIN.
     pub const FALLTHROUGH: u32 = 8;
-    /// Names below are made by a rule, not held (`pods insecure`).
+    /// Names below are looked up by the agent, not held (`pods`).
     pub const PODS: u32 = 16;
+    /// A name that is not there may be the first of a search path, which the agent walks (`autopath`).
+    pub const AUTOPATH: u32 = 32;
+    /// With `AUTOPATH`: only a name with two labels or more above the cut, the second of them a namespace.
+    pub const NAMESPACES: u32 = 64;
 }
 
 /// One cut.

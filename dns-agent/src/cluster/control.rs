@@ -17,7 +17,7 @@ const BATCH: usize = 64;
 /// What is told after each batch.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Progress {
-    /// Whether every kind was listed and written.
+    /// Whether every kind that the Corefile in force needs was listed and written.
     pub is_listed: bool,
     /// How many batches were taken in.
     pub batches: u64,

@@ -9,7 +9,8 @@ use dns_ebpf::zone::{SUFFIX, ZONES, Zone, flag};
 
 use super::accounts::Accounts;
 use super::instance::Instance;
-use crate::corefile::Config;
+use crate::corefile::{Config, Server};
+use crate::plugin::autopath::Search;
 use crate::plugin::kubernetes::Pods;
 use crate::record::Name;
 use crate::record::reverse::is_reverse;
@@ -21,6 +22,8 @@ pub(super) struct Cuts {
     slots: Vec<Cut>,
     /// The zones of the port's server blocks, longest first.
     blocks: Vec<Block>,
+    /// Below which names a missing one may be the first of a search path, and the flags that say so.
+    searched: Vec<(Name, u32)>,
     /// The zones of each instance's server block that another plugin is asked for first.
     external: Vec<Vec<Name>>,
 }
@@ -57,6 +60,7 @@ impl Cuts {
             return Self::default();
         };
         let mut blocks = Vec::new();
+        let mut searched = Vec::new();
         for (server, block) in config
             .servers
             .iter()
@@ -66,6 +70,7 @@ impl Cuts {
             let instance = instances
                 .iter()
                 .position(|instance| instance.server == server);
+            searched.extend(first_domains(block));
             blocks.extend(block.zones.iter().map(|zone| Block {
                 zone: zone.clone(),
                 instance,
@@ -89,6 +94,7 @@ impl Cuts {
         let mut cuts = Self {
             slots: Vec::new(),
             blocks,
+            searched,
             external: instances
                 .iter()
                 .map(|instance| instance.external.clone())
@@ -119,6 +125,7 @@ impl Cuts {
             let options = instances[instance].view.options();
             names.extend(options.zones.iter().cloned());
             names.extend(options.fallthrough.iter().cloned());
+            names.extend(self.searched.iter().map(|(name, _)| name.clone()));
             names.extend(self.external[instance].iter().cloned());
             if options.pods != Pods::Disabled {
                 let zones = options.zones.iter().filter(|zone| !is_reverse(zone));
@@ -151,6 +158,13 @@ impl Cuts {
             if is_pod && options.pods != Pods::Disabled {
                 cut.flags |= flag::PODS;
             }
+            for (domain, flags) in &self.searched {
+                if cut.name == *domain {
+                    cut.flags |= flags;
+                } else if cut.name.is_under(domain) {
+                    cut.flags |= flag::AUTOPATH;
+                }
+            }
             if options.zonal && !is_reverse(zone) && !options.multicluster.contains(zone) {
                 let below = cut.name.labels().count() - zone.labels().count();
                 let below = u32::try_from(below).unwrap_or(u32::MAX);
@@ -172,6 +186,11 @@ impl Cuts {
         self.block(name)
             .and_then(|block| block.instance)
             .filter(asked_first)
+    }
+
+    /// Whether a name that does not exist may be the first of a search path, which the agent walks.
+    pub(super) fn is_searched(&self, name: &Name) -> bool {
+        self.searched.iter().any(|(first, _)| name.is_under(first))
     }
 
     /// What answers for `name` are counted under.
@@ -215,4 +234,33 @@ impl Cuts {
         };
         self.slots.iter().map(zone).collect()
     }
+}
+
+/// Below which names the first names of the search paths are that `autopath` walks for a server block: `svc.<zone>`, which
+/// has a domain for each namespace, or the first domain of a file.
+fn first_domains(block: &Server) -> Vec<(Name, u32)> {
+    let Some(autopath) = &block.autopath else {
+        return Vec::new();
+    };
+    let domains: Vec<(Name, u32)> = match (&autopath.search, &block.kubernetes) {
+        (Search::Kubernetes { .. }, Some(kubernetes)) => kubernetes
+            .zones
+            .iter()
+            .filter(|zone| !is_reverse(zone))
+            .filter_map(|zone| Some((zone.child(b"svc")?, flag::AUTOPATH | flag::NAMESPACES)))
+            .collect(),
+        (Search::File(path), _) => {
+            let first = path.first().cloned();
+            first
+                .map(|name| (name, flag::AUTOPATH))
+                .into_iter()
+                .collect()
+        }
+        (Search::Kubernetes { .. }, None) => Vec::new(),
+    };
+    let concerns = |(domain, _): &(Name, u32)| {
+        let mut zones = autopath.zones.iter();
+        zones.any(|zone| domain.is_under(zone) || zone.is_under(domain))
+    };
+    domains.into_iter().filter(concerns).collect()
 }

@@ -12,7 +12,7 @@ pub mod objects;
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use dns_ebpf::zone::flag;
 use tokio::sync::watch;
@@ -35,6 +35,7 @@ use objects::Objects;
 pub struct Cluster {
     objects: Objects,
     instances: Vec<Arc<Instance>>,
+    previous: Option<Previous>,
     cuts: Cuts,
     accounts: Accounts,
     held: Held,
@@ -54,6 +55,17 @@ pub struct Cluster {
     started: Instant,
 }
 
+/// How long queries may still come to the instances of the Corefile before.
+const IN_FLIGHT: Duration = Duration::from_secs(10);
+
+/// The objects before these, for those who were to be asked about them: another source's are selected by other labels,
+/// or lack what an instance of then looks for, and it would deny what there is.
+struct Previous {
+    instances: Vec<Arc<Instance>>,
+    objects: Objects,
+    until: Instant,
+}
+
 /// What a change came to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Changed {
@@ -67,6 +79,7 @@ impl Cluster {
         Self {
             objects: Objects::default(),
             instances: Vec::new(),
+            previous: None,
             cuts: Cuts::default(),
             accounts: Accounts::default(),
             held,
@@ -90,6 +103,11 @@ impl Cluster {
         own: &[IpAddr],
     ) -> &[Arc<Instance>] {
         std::mem::swap(&mut self.objects, objects);
+        self.previous = Some(Previous {
+            instances: std::mem::take(&mut self.instances),
+            objects: objects.clone(),
+            until: self.now + IN_FLIGHT,
+        });
         self.listing.send_replace(self.is_listed());
         self.configure(config, own)
     }
@@ -153,6 +171,7 @@ impl Cluster {
     /// them back. To be called every second.
     pub fn tick(&mut self, now: Instant) {
         self.now = now;
+        self.previous.take_if(|previous| now >= previous.until);
         let retry = std::mem::take(&mut self.missing);
         if !retry.is_empty() {
             self.write(retry);
@@ -179,6 +198,16 @@ impl Cluster {
         self.objects.is_listed()
     }
 
+    /// Whether every kind that records are made of was listed: all but pods.
+    pub fn has_listed_records(&self) -> bool {
+        self.objects.has_listed_records()
+    }
+
+    /// Whether a watch has been broken for so long that nothing is denied any more.
+    pub fn is_out_of_touch(&self) -> bool {
+        self.objects.is_out_of_touch(self.now)
+    }
+
     /// Which kinds were not listed yet.
     pub fn unlisted(&self) -> impl Iterator<Item = Kind> {
         self.objects.unlisted()
@@ -194,10 +223,20 @@ impl Cluster {
         self.objects.index()
     }
 
+    /// The objects that an instance is about: those in force, or, for one of the Corefile before, those of then.
+    pub fn objects_of(&self, instance: &Instance) -> &Objects {
+        let is_of = |previous: &&Previous| {
+            let mut instances = previous.instances.iter();
+            instances.any(|one| std::ptr::eq(&raw const **one, instance))
+        };
+        let previous = self.previous.as_ref().filter(is_of);
+        previous.map_or(&self.objects, |previous| &previous.objects)
+    }
+
     /// The objects as they are now, to be looked at without the lock. While anyone has them, the next change copies
     /// the index (not the objects) and goes on with the copy.
-    pub fn snapshot(&self) -> Arc<Index> {
-        self.objects.snapshot()
+    pub fn snapshot(&self, instance: &Instance) -> Arc<Index> {
+        self.objects_of(instance).snapshot()
     }
 
     /// What the programs count their answers under.
@@ -276,7 +315,10 @@ impl Cluster {
         let zone_len = u8::try_from(zone.wire().len()).ok()?;
         let slot = self.cuts.slot(zone)?;
         let is_ours = |target: &Name| self.cuts.instance(target) == Some(asked);
+        // An alias of a name that does not exist is NXDOMAIN, too (RFC 6604 3): there is a search path to walk.
+        let is_final = |trail: &Trail| trail.end.is_some() || !self.cuts.is_searched(name);
         let trail = instance.view.trail(self.index(), name, &node, is_ours);
+        let trail = trail.filter(is_final);
         Some((
             node,
             trail,
@@ -349,7 +391,7 @@ impl Cluster {
         }
     }
 
-    /// Whether absence is knowledge.
+    /// Whether absence is knowledge. Of pods nothing is held, so nothing hangs on their lists here.
     fn is_complete(&self) -> bool {
         self.missing.is_empty() && self.objects.is_whole(self.now)
     }
@@ -363,5 +405,7 @@ fn seconds_since_1970() -> u32 {
         })
 }
 
+#[cfg(test)]
+mod pod_tests;
 #[cfg(test)]
 mod tests;

@@ -12,12 +12,13 @@ use crate::k8s::Verb;
 use crate::k8s::index::{Index, Touched};
 use crate::k8s::needs::Needs;
 use crate::k8s::object::{Kind, ObjectKey};
+use crate::plugin::kubernetes::Pods;
 
 /// How long a broken watch's zones are still denied from.
 const BROKEN_PATIENCE: Duration = Duration::from_mins(1);
 
-/// What a source has told so far.
-#[derive(Debug, Default)]
+/// What a source has told so far. A clone shares the objects.
+#[derive(Debug, Clone, Default)]
 pub struct Objects {
     needs: Needs,
     index: Arc<Index>,
@@ -25,7 +26,8 @@ pub struct Objects {
     broken: BTreeMap<Kind, Instant>,
 }
 
-/// What a Corefile needs of the objects. The DNS Service is kept whatever its labels.
+/// What a Corefile needs of the objects. The DNS Service is kept whatever its labels; whose pods are meant where those of
+/// the node are needed is the caller's to say.
 pub fn needs(config: &Config, dns_service: &ObjectKey) -> Needs {
     let mut needs = Needs::new(dns_service.clone());
     for options in config
@@ -36,7 +38,12 @@ pub fn needs(config: &Config, dns_service: &ObjectKey) -> Needs {
         needs.add_block(options.labels.as_ref(), options.namespace_labels.as_ref());
         needs.zones |= options.zonal;
         needs.imports |= !options.multicluster.is_empty();
+        needs.pods |= options.pods == Pods::Verified;
     }
+    needs.local_pods = config.servers.iter().any(|server| {
+        let autopath = server.autopath.as_ref();
+        server.kubernetes.is_some() && autopath.is_some_and(|a| a.search.is_kubernetes())
+    });
     needs.external = config
         .servers
         .iter()
@@ -104,15 +111,33 @@ impl Objects {
         self.unlisted().next().is_none()
     }
 
+    /// Whether the kind was listed.
+    pub fn has_listed(&self, kind: Kind) -> bool {
+        self.listed.contains(&kind)
+    }
+
+    /// Whether every kind that records are made of was listed: what is not there of them does not exist.
+    pub fn has_listed_records(&self) -> bool {
+        self.unlisted().all(|kind| !kind.is_held())
+    }
+
     /// Which kinds were not listed yet.
     pub fn unlisted(&self) -> impl Iterator<Item = Kind> {
         let kinds = self.needs.kinds();
         kinds.filter(|kind| !self.listed.contains(kind))
     }
 
-    /// Whether absence is knowledge: every kind was listed, and none has been out of touch for long.
+    /// Whether a record's absence is knowledge: every kind that records are made of was listed, and none has been out of
+    /// touch for long.
     pub fn is_whole(&self, now: Instant) -> bool {
-        let for_long = |since: &Instant| now.duration_since(*since) >= BROKEN_PATIENCE;
-        self.is_listed() && !self.broken.values().any(for_long)
+        self.has_listed_records() && !self.is_out_of_touch(now)
+    }
+
+    /// Whether a kind that records are made of has been out of touch for long.
+    pub fn is_out_of_touch(&self, now: Instant) -> bool {
+        let is_lost = |(kind, since): (&Kind, &Instant)| {
+            kind.is_held() && now.duration_since(*since) >= BROKEN_PATIENCE
+        };
+        self.broken.iter().any(is_lost)
     }
 }

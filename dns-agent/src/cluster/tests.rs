@@ -11,7 +11,7 @@ use dns_ebpf::query;
 use dns_ebpf::respond::{Reply, respond};
 use dns_ebpf::scratch::{DNS, Scratch};
 
-mod alias;
+pub(super) mod alias;
 
 use super::Cluster;
 use super::objects::{self, Objects};
@@ -38,13 +38,13 @@ special.default.svc.cluster.local:53 {
 ";
 
 /// A cluster with a clock of its own.
-struct Bench {
-    cluster: Cluster,
+pub(super) struct Bench {
+    pub(super) cluster: Cluster,
     now: Instant,
 }
 
 impl Bench {
-    fn new(corefile: &str, ceiling: u32) -> Self {
+    pub(super) fn new(corefile: &str, ceiling: u32) -> Self {
         let held = Held::heap(
             Seed {
                 start: 7,
@@ -53,7 +53,9 @@ impl Bench {
             ceiling,
         );
         let mut cluster = Cluster::new(held, ObjectKey::new("kube-system", "kube-dns"));
-        cluster.configure(&config(corefile), &[]);
+        let config = config(corefile);
+        let needs = objects::needs(&config, &ObjectKey::new("kube-system", "kube-dns"));
+        cluster.adopt(&mut Objects::new(needs), &config, &[]);
         Self {
             cluster,
             now: Instant::now(),
@@ -67,7 +69,7 @@ impl Bench {
         bench
     }
 
-    fn list(&mut self) {
+    pub(super) fn list(&mut self) {
         let namespace = namespace("default");
         self.take([
             change(Verb::Apply(namespace)),
@@ -78,17 +80,17 @@ impl Bench {
         ]);
     }
 
-    fn take(&mut self, events: impl IntoIterator<Item = Event>) -> usize {
+    pub(super) fn take(&mut self, events: impl IntoIterator<Item = Event>) -> usize {
         self.cluster.take(events, self.now).names
     }
 
-    fn wait(&mut self, seconds: u64) {
+    pub(super) fn wait(&mut self, seconds: u64) {
         self.now += Duration::from_secs(seconds);
         self.cluster.tick(self.now);
     }
 
     /// What the programs would do with a question for A.
-    fn ask(&self, name: &str) -> Outcome {
+    pub(super) fn ask(&self, name: &str) -> Outcome {
         match self.reply(name) {
             Ok(reply) => reply.outcome,
             Err(outcome) => outcome,
@@ -108,15 +110,15 @@ impl Bench {
     }
 }
 
-fn config(corefile: &str) -> Config {
+pub(super) fn config(corefile: &str) -> Config {
     Config::parse(corefile, Path::new("Corefile")).unwrap()
 }
 
-fn change(verb: Verb) -> Event {
+pub(super) fn change(verb: Verb) -> Event {
     Event::Change(verb, Instant::now())
 }
 
-fn reset(kind: Kind, keys: &[ObjectKey]) -> Event {
+pub(super) fn reset(kind: Kind, keys: &[ObjectKey]) -> Event {
     change(Verb::Reset(
         kind,
         keys.iter().cloned().collect::<HashSet<_>>(),
@@ -297,8 +299,18 @@ fn other_labels_answer_from_the_old_list_until_the_new_one_is_whole() {
         );
     }
     assert!(next.is_listed());
+    let before = Arc::clone(&bench.cluster.instances[0]);
+    let name = Name::parse(WEB).unwrap();
+    let knows = |bench: &Bench, of: &Instance| {
+        let index = bench.cluster.objects_of(of).index();
+        of.view.node(index, &name).is_some()
+    };
     bench.cluster.adopt(&mut next, &labels, &[]);
     assert_eq!(bench.ask(WEB), Outcome::NxDomain);
+    // A query that is under way is answered from what its Corefile was about.
+    assert!(knows(&bench, &before) && !knows(&bench, &bench.cluster.instances[0]));
+    bench.wait(11);
+    assert!(!knows(&bench, &before));
     assert_eq!(bench.ask("db.default.svc.cluster.local"), Outcome::Answer);
     bench.cluster.adopt(&mut next, &config(COREFILE), &[]);
     assert_eq!(bench.ask(WEB), Outcome::Answer);

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::error::CorefileError;
 use super::{Config, Server};
 use crate::plugin::kubernetes::{self, Pods};
-use crate::plugin::{chaos, forward, k8s_external, transfer};
+use crate::plugin::{autopath, chaos, forward, k8s_external, transfer};
 use crate::record::Name;
 
 /// Reads the Corefile at `path`, the built-in one without a path. Returns the report, which ends
@@ -59,6 +59,7 @@ fn plugins(server: &Server) -> Vec<String> {
     if server.any {
         plugins.push("any".to_owned());
     }
+    plugins.extend(server.autopath.as_ref().map(autopath));
     plugins.extend(server.chaos.as_ref().map(chaos));
     if server.errors {
         plugins.push("errors".to_owned());
@@ -83,6 +84,15 @@ fn plugins(server: &Server) -> Vec<String> {
     plugins.extend(server.reload.map(|every| format!("reload every {every:?}")));
     plugins.extend(server.transfer.iter().map(transfer));
     plugins
+}
+
+fn autopath(options: &autopath::Options) -> String {
+    let path = match &options.search {
+        autopath::Search::Kubernetes { own } if own.is_empty() => "@kubernetes".to_owned(),
+        autopath::Search::Kubernetes { own } => format!("@kubernetes, then {}", names(own)),
+        autopath::Search::File(path) => names(path),
+    };
+    format!("autopath {}: {path}", names(&options.zones))
 }
 
 fn chaos(options: &chaos::Options) -> String {
@@ -126,6 +136,7 @@ fn kubernetes(options: &kubernetes::Options) -> String {
     let pods = match options.pods {
         Pods::Disabled => "disabled",
         Pods::Insecure => "insecure",
+        Pods::Verified => "verified",
     };
     let zones = names(&options.zones);
     let mut parts = vec![format!(

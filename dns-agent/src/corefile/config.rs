@@ -13,8 +13,8 @@ use crate::k8s::needs::SELECTORS;
 use crate::k8s::selector::Selector;
 use crate::k8s::target::Target;
 use crate::plugin::{
-    any, bind, chaos, errors, forward, health, k8s_external, kubernetes, loadbalance, nsid,
-    prometheus, ready, reload, transfer,
+    any, autopath, bind, chaos, errors, forward, health, k8s_external, kubernetes, loadbalance,
+    nsid, prometheus, ready, reload, transfer,
 };
 use crate::record::Name;
 
@@ -24,6 +24,7 @@ const DNS_PORT: u16 = 53;
 /// The plugins that act.
 const ACTING: &[&str] = &[
     "any",
+    "autopath",
     "bind",
     "chaos",
     "errors",
@@ -57,7 +58,7 @@ const SILENT: [Known; 2] = [
 ];
 
 /// The rest of CoreDNS 1.15's plugins (`plugin.cfg`): a name of these is no slip of the pen.
-const NOT_BUILT: &str = "acl auto autopath azure bufsize cancel clouddns debug dns64 \
+const NOT_BUILT: &str = "acl auto azure bufsize cancel clouddns debug dns64 \
     dnssec dnstap dynupdate erratic etcd file geoip grpc grpc_server header hosts https https3 \
     local log metadata minimal multisocket nomad pprof proxyproto quic \
     rewrite root route53 secondary shed sign siit template timeouts tls trace tsig view \
@@ -212,6 +213,7 @@ fn plugins(lines: &[Directive], zones: Vec<Name>, report: &mut Report) -> Server
         zones,
         port: DNS_PORT,
         bind: Vec::new(),
+        autopath: None,
         k8s_external: None,
         kubernetes: None,
         transfer: Vec::new(),
@@ -247,6 +249,7 @@ fn plugins(lines: &[Directive], zones: Vec<Name>, report: &mut Report) -> Server
                 any::setup(line, report);
                 server.any = true;
             }
+            "autopath" => server.autopath = autopath::setup(line, &server.zones, report),
             "bind" => server.bind.extend(bind::setup(line, report)),
             "chaos" => server.chaos = Some(chaos::setup(line, report)),
             "errors" => {
@@ -276,11 +279,23 @@ fn plugins(lines: &[Directive], zones: Vec<Name>, report: &mut Report) -> Server
         }
         report.read(line, mark);
     }
+    let has_kubernetes = server.kubernetes.is_some();
     if let Some(beside) = report.beside.clone() {
         beside.settle(lines, &mut server, report);
     }
+    let asks_kubernetes = server
+        .autopath
+        .as_ref()
+        .is_some_and(|a| a.search.is_kubernetes());
+    if let Some(line) = lines.iter().find(|line| line.name.text == "autopath")
+        && asks_kubernetes
+        && !has_kubernetes
+    {
+        let sentence = "\"autopath @kubernetes\" has no effect: there is no \"kubernetes\" in this server block";
+        report.warn(&line.name.at, sentence);
+    }
     let external = lines.iter().find(|line| line.name.text == "k8s_external");
-    if let (Some(line), None) = (external, &server.kubernetes) {
+    if let Some(line) = external.filter(|_| !has_kubernetes) {
         report.refuse(&line.name.at, Problem::NoKubernetes);
     }
     server

@@ -31,7 +31,7 @@ pub use lexer::{Position, Token};
 pub use parser::Directive;
 pub use zone::{ZoneError, is_reverse, parse as parse_zone};
 
-use crate::plugin::{chaos, forward, k8s_external, kubernetes, transfer};
+use crate::plugin::{autopath, chaos, forward, k8s_external, kubernetes, transfer};
 use crate::record::Name;
 
 /// Everything a Corefile says.
@@ -56,6 +56,8 @@ pub struct Server {
     pub port: u16,
     /// `bind`: addresses or interface names; empty: all addresses.
     pub bind: Vec<String>,
+    /// `autopath`
+    pub autopath: Option<autopath::Options>,
     /// `k8s_external`, only beside `kubernetes`.
     pub k8s_external: Option<k8s_external::Options>,
     /// `kubernetes`

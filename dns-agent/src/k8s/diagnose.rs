@@ -93,9 +93,14 @@ fn forbidden(kind: Kind, status: &Status) -> String {
         Some((_, found)) => format!(" (RBAC: {found})"),
         None => String::new(),
     };
+    let why = match kind {
+        Kind::Pod => " (for `pods verified` of the Corefile)",
+        Kind::LocalPod => " (for `autopath @kubernetes` of the Corefile)",
+        Kind::Namespace | Kind::Service | Kind::EndpointSlice | Kind::ServiceImport => "",
+    };
     format!(
-        "Forbidden: user {user:?} may not {verb} {plural}{found}: in the ClusterRole bound to it \
-         (kerndns, in deploy/rbac.yaml) the rule {{apiGroups: [{group:?}], resources: \
+        "Forbidden: user {user:?} may not {verb} {plural}{why}{found}: in the ClusterRole bound to it \
+         (kerndns, in deploy/kustomize/rbac.yaml) the rule {{apiGroups: [{group:?}], resources: \
          [{plural:?}], verbs: [\"list\", \"watch\"]}} is missing, or the binding is"
     )
 }

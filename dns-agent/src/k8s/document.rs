@@ -1,9 +1,9 @@
 //! From the text of one manifest file (YAML 1.2 stream or JSON) to slim objects, each mistake with
 //! the number of its document.
 //!
-//! What is read: `v1` Namespace and Service, `discovery.k8s.io/v1` EndpointSlice, where it is needed
-//! `multicluster.x-k8s.io/v1alpha1` ServiceImport, and lists of them (`kind: List`, `ServiceList`, ...). Objects of other kinds are passed over, so that the
-//! manifests of a whole application can be given as they are.
+//! What is read: `v1` Namespace and Service, `discovery.k8s.io/v1` EndpointSlice, where they are needed `v1` Pod and
+//! `multicluster.x-k8s.io/v1alpha1` ServiceImport, and lists of them (`kind: List`, `ServiceList`, ...). Objects of
+//! other kinds are passed over, so that the manifests of a whole application can be given as they are.
 
 use k8s_openapi::Resource;
 use k8s_openapi::api::core::v1::{Namespace, Service};
@@ -16,6 +16,7 @@ use tracing::debug;
 use super::import::ServiceImport;
 use super::needs::Needs;
 use super::object::Object;
+use super::strip::pod::{AnyPod, LocalPod};
 use super::strip::{Strip, StripError};
 
 /// What a text says: the objects that are good, in order, and what is wrong with the rest.
@@ -174,7 +175,8 @@ impl Reading {
     }
 }
 
-fn object(value: Value, needs: &Needs) -> Result<Option<Object>, Problem> {
+/// What a document is to us: nothing, one object, or a pod, which is one of the cluster's and one of its node's.
+fn object(value: Value, needs: &Needs) -> Result<Vec<Object>, Problem> {
     match &value {
         Value::Object(_) => {}
         Value::Array(_) => return Err(Problem::NotAMapping("a sequence")),
@@ -192,6 +194,12 @@ fn object(value: Value, needs: &Needs) -> Result<Option<Object>, Problem> {
         (ServiceImport::API_VERSION, "ServiceImport") if needs.imports => {
             typed::<ServiceImport>(with_namespace(value), needs)
         }
+        ("v1", "Pod") if needs.pods || needs.local_pods => {
+            let value = with_namespace(value);
+            let mut pods = typed::<AnyPod>(value.clone(), needs)?;
+            pods.extend(typed::<LocalPod>(value, needs)?);
+            Ok(pods)
+        }
         ("discovery.k8s.io/v1beta1", "EndpointSlice") => Err(Problem::Version {
             kind: kind.into(),
             api_version: api_version.into(),
@@ -202,7 +210,7 @@ fn object(value: Value, needs: &Needs) -> Result<Option<Object>, Problem> {
                 kind,
                 api_version, "passed over: DNS does not need this kind"
             );
-            Ok(None)
+            Ok(Vec::new())
         }
     }
 }
@@ -221,7 +229,7 @@ fn with_namespace(mut value: Value) -> Value {
 fn typed<K: Resource + DeserializeOwned + Strip>(
     value: Value,
     needs: &Needs,
-) -> Result<Option<Object>, Problem> {
+) -> Result<Vec<Object>, Problem> {
     let name = value.pointer("/metadata/name").and_then(Value::as_str);
     let name = name.unwrap_or_default().to_owned();
     let whole: K = serde_json::from_value(value).map_err(|error| Problem::Shape {
@@ -229,11 +237,12 @@ fn typed<K: Resource + DeserializeOwned + Strip>(
         name: name.clone(),
         message: error.to_string(),
     })?;
-    whole.wanted(needs).map_err(|error| Problem::Refused {
+    let object = whole.wanted(needs).map_err(|error| Problem::Refused {
         kind: K::KIND,
         name,
         error,
-    })
+    })?;
+    Ok(object.into_iter().collect())
 }
 
 #[cfg(test)]

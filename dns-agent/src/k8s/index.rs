@@ -13,6 +13,7 @@ use super::needs::Seen;
 use super::object::{
     EndpointSlice, External, Kind, Namespace, Object, ObjectKey, Scope, Service, ServiceKind,
 };
+use super::pods::Pods;
 use super::slice::Slice;
 
 /// The objects of a cluster.
@@ -25,6 +26,9 @@ pub struct Index {
     cluster_ips: AddressSet<Service>,
     external: AddressSet<Service>,
     endpoints: AddressSet<Slice>,
+    /// Shared, since they may be many: the copy of an index that is read elsewhere copies none.
+    pods: Arc<Pods>,
+    local_pods: Arc<Pods>,
     /// The Services of type ExternalName by their target in lower case.
     external_names: HashMap<Box<str>, BTreeSet<ObjectKey>>,
 }
@@ -75,8 +79,13 @@ pub enum Touched {
 }
 
 impl Index {
-    /// Takes one change in; nothing is touched where nothing differs.
+    /// Takes one change in; nothing is touched where nothing differs. A pod touches nothing: its name is not held but
+    /// looked up when it is asked for.
     pub fn apply(&mut self, verb: Verb) -> Vec<Touched> {
+        if let Some(pods) = self.pods_mut(verb.kind()) {
+            pods.apply(verb);
+            return Vec::new();
+        }
         match verb {
             Verb::Apply(Object::Namespace(Namespace { key, seen })) => {
                 self.set_namespace(key.name, Some(seen))
@@ -93,6 +102,7 @@ impl Index {
                 let key = slice.key.clone();
                 self.set_slices(&key, Some(&slice))
             }
+            Verb::Apply(Object::Pod(_) | Object::LocalPod(_)) => Vec::new(),
             Verb::Delete(kind, key) => self.delete(kind, key),
             Verb::Reset(kind, keys) => self
                 .keys(kind)
@@ -157,6 +167,24 @@ impl Index {
         &self.endpoints
     }
 
+    /// The pods of the cluster, while they are followed.
+    pub fn pods(&self) -> &Pods {
+        &self.pods
+    }
+
+    /// The pods of the agent's own node that may be clients, while they are followed.
+    pub fn local_pods(&self) -> &Pods {
+        &self.local_pods
+    }
+
+    fn pods_mut(&mut self, kind: Kind) -> Option<&mut Pods> {
+        match kind {
+            Kind::Pod => Some(Arc::make_mut(&mut self.pods)),
+            Kind::LocalPod => Some(Arc::make_mut(&mut self.local_pods)),
+            Kind::Namespace | Kind::Service | Kind::EndpointSlice | Kind::ServiceImport => None,
+        }
+    }
+
     /// The Services of type ExternalName whose target is `target`, in lower case and without a trailing dot.
     pub fn external_names(&self, target: &str) -> impl Iterator<Item = &ObjectKey> {
         self.external_names.get(target).into_iter().flatten()
@@ -181,6 +209,7 @@ impl Index {
                 let keys: HashSet<&ObjectKey> = ours.keys().chain(theirs.keys()).collect();
                 keys.into_iter().cloned().collect()
             }
+            Kind::Pod | Kind::LocalPod => Vec::new(),
         }
     }
 
@@ -211,6 +240,7 @@ impl Index {
             Kind::Service => self.set_service(Scope::Cluster, key, None),
             Kind::ServiceImport => self.set_service(Scope::ClusterSet, key, None),
             Kind::EndpointSlice => self.set_slices(&key, None),
+            Kind::Pod | Kind::LocalPod => Vec::new(),
         }
     }
 
@@ -395,126 +425,4 @@ fn touched_by_slice(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::k8s::object::{Endpoint, EndpointSlice, Port, Protocol};
-
-    fn service(name: &str, addresses: &[&str]) -> Service {
-        Service {
-            key: ObjectKey::new("ns", name),
-            kind: ServiceKind::ClusterIp(addresses.iter().map(|ip| ip.parse().unwrap()).collect()),
-            ports: Vec::new(),
-            external: Box::default(),
-            seen: Seen::ALL,
-        }
-    }
-
-    fn slice(name: &str, service: &str, addresses: &[&str]) -> EndpointSlice {
-        EndpointSlice {
-            key: ObjectKey::new("ns", name),
-            service: Some(service.into()),
-            import: None,
-            ports: vec![Port {
-                name: "http".into(),
-                protocol: Protocol::Tcp,
-                number: 80,
-            }],
-            endpoints: addresses
-                .iter()
-                .map(|ip| Endpoint {
-                    addresses: vec![ip.parse().unwrap()],
-                    hostname: None,
-                    pod: None,
-                    zone: None,
-                })
-                .collect(),
-            seen: Seen::ALL,
-        }
-    }
-
-    fn apply(index: &mut Index, object: Object) -> Vec<Touched> {
-        index.apply(Verb::Apply(object))
-    }
-
-    fn holders(index: &Index, address: &str) -> Vec<String> {
-        let address = address.parse().unwrap();
-        let services = index.cluster_ips().at(address).map(|s| s.key.to_string());
-        let slices = index.endpoints().at(address).map(|s| s.key.to_string());
-        services.chain(slices).collect()
-    }
-
-    #[test]
-    fn the_same_object_again_touches_nothing() {
-        let mut index = Index::default();
-        let first = Object::Service(service("a", &["10.0.0.1"]));
-        assert_eq!(apply(&mut index, first.clone()).len(), 1);
-        assert_eq!(apply(&mut index, first), []);
-        let gone = Verb::Delete(Kind::Service, ObjectKey::new("ns", "none"));
-        assert_eq!(index.apply(gone), []);
-        assert_eq!(index.groups(Scope::Cluster).count(), 1);
-    }
-
-    #[test]
-    fn the_holders_of_an_address_follow_its_objects() {
-        let mut index = Index::default();
-        apply(&mut index, Object::Service(service("b", &["10.0.0.1"])));
-        apply(&mut index, Object::Service(service("a", &["10.0.0.1"])));
-        apply(
-            &mut index,
-            Object::EndpointSlice(slice("a-1", "a", &["10.0.0.1", "10.0.0.2"])),
-        );
-        assert_eq!(holders(&index, "10.0.0.1"), ["ns/a", "ns/b", "ns/a-1"]);
-        apply(
-            &mut index,
-            Object::EndpointSlice(slice("a-1", "a", &["10.0.0.2"])),
-        );
-        apply(&mut index, Object::Service(service("a", &["10.0.0.3"])));
-        assert_eq!(holders(&index, "10.0.0.1"), ["ns/b"]);
-        assert_eq!(holders(&index, "10.0.0.2"), ["ns/a-1"]);
-    }
-
-    #[test]
-    fn a_slice_that_goes_over_to_another_service_touches_both() {
-        let mut index = Index::default();
-        apply(
-            &mut index,
-            Object::EndpointSlice(slice("s", "a", &["10.0.0.1"])),
-        );
-        let touched = apply(
-            &mut index,
-            Object::EndpointSlice(slice("s", "b", &["10.0.0.1"])),
-        );
-        let services: Vec<String> = touched
-            .iter()
-            .map(|touched| match touched {
-                Touched::Slice { service, .. } => service.to_string(),
-                other => panic!("{other:?}"),
-            })
-            .collect();
-        assert_eq!(services, ["ns/a", "ns/b"]);
-        assert!(
-            index
-                .group(Scope::Cluster, &ObjectKey::new("ns", "a"))
-                .is_none()
-        );
-    }
-
-    #[test]
-    fn a_reset_removes_what_the_list_does_not_have() {
-        let mut index = Index::default();
-        apply(&mut index, Object::Service(service("a", &["10.0.0.1"])));
-        apply(&mut index, Object::Service(service("b", &["10.0.0.2"])));
-        apply(
-            &mut index,
-            Object::EndpointSlice(slice("b-1", "b", &["10.0.0.3"])),
-        );
-        let kept = HashSet::from([ObjectKey::new("ns", "a")]);
-        assert_eq!(index.apply(Verb::Reset(Kind::Service, kept)).len(), 1);
-        let b = index
-            .group(Scope::Cluster, &ObjectKey::new("ns", "b"))
-            .unwrap();
-        assert!(b.service.is_none());
-        assert_eq!(b.slices.len(), 1);
-        assert_eq!(holders(&index, "10.0.0.2"), Vec::<String>::new());
-    }
-}
+mod tests;

@@ -67,7 +67,7 @@ pub enum ManifestError {
     },
 }
 
-/// Follows `path` until nobody listens to `events` any more.
+/// Follows every kind of `needs` in `path` until nobody listens to `events` any more.
 ///
 /// The first reading ends in a [`Verb::Reset`] of every kind; later ones send the differences alone.
 /// Mistakes in the files are logged, once each; an error is returned only for a path that cannot be

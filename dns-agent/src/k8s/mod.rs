@@ -12,6 +12,7 @@ pub mod index;
 pub mod manifest;
 pub mod needs;
 pub mod object;
+pub mod pods;
 pub mod selector;
 pub mod slice;
 pub mod strip;
@@ -34,6 +35,16 @@ pub enum Verb {
     /// A full list of one kind has ended: what is not in the set is gone. Each object of the list
     /// came as an `Apply` before.
     Reset(Kind, HashSet<ObjectKey>),
+}
+
+impl Verb {
+    /// The kind that it is about.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Verb::Apply(object) => object.kind(),
+            Verb::Delete(kind, _) | Verb::Reset(kind, _) => *kind,
+        }
+    }
 }
 
 /// What a source tells, in order.

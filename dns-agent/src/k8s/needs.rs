@@ -5,6 +5,7 @@
 //! needs, and other needs are a new list.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::object::{Kind, Object, ObjectKey};
 use super::selector::Selector;
@@ -13,6 +14,10 @@ use super::selector::Selector;
 pub const SELECTORS: usize = 64;
 
 /// What is to be kept of which objects.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one thing that is asked for or not"
+)]
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Needs {
     /// `labels` of each block, each once; `None` is a block that shows everything.
@@ -27,6 +32,12 @@ pub struct Needs {
     pub external: bool,
     /// ServiceImports and their EndpointSlices.
     pub imports: bool,
+    /// All pods of the cluster.
+    pub pods: bool,
+    /// The pods of the agent's own node.
+    pub local_pods: bool,
+    /// That node's name; `None`: every pod is one of its own (manifests that name no node), or none is asked for.
+    pub node: Option<Arc<str>>,
 }
 
 /// Which selectors an object matches: one bit each.
@@ -113,6 +124,11 @@ impl Needs {
             }
             Object::ServiceImport(service) => service.seen != Seen::NONE,
             Object::EndpointSlice(slice) => slice.seen != Seen::NONE,
+            Object::Pod(_) => self.pods,
+            Object::LocalPod(pod) => {
+                let is_here = self.node.is_none() || pod.node == self.node;
+                self.local_pods && is_here
+            }
         }
     }
 
@@ -122,7 +138,7 @@ impl Needs {
         let list = match kind {
             Kind::Namespace => &self.namespace_labels,
             Kind::EndpointSlice | Kind::ServiceImport => &self.labels,
-            Kind::Service => return None,
+            Kind::Service | Kind::Pod | Kind::LocalPod => return None,
         };
         match list.as_slice() {
             [only] => only.as_ref(),
@@ -130,12 +146,27 @@ impl Needs {
         }
     }
 
+    /// The field selector of a kind; `None`: all objects. Of pods those that have not ended, as CoreDNS selects them.
+    pub fn fields(&self, kind: Kind) -> Option<String> {
+        const RUNNING: &str = "status.phase!=Succeeded,status.phase!=Failed,status.phase!=Unknown";
+        match (kind, &self.node) {
+            (Kind::LocalPod, Some(node)) => Some(format!("spec.nodeName={node},{RUNNING}")),
+            (Kind::Pod | Kind::LocalPod, _) => Some(RUNNING.to_owned()),
+            (Kind::Namespace | Kind::Service | Kind::EndpointSlice | Kind::ServiceImport, _) => {
+                None
+            }
+        }
+    }
+
     /// The kinds that are watched.
     pub fn kinds(&self) -> impl Iterator<Item = Kind> + use<> {
-        let imports = self.imports;
-        Kind::ALL
-            .into_iter()
-            .filter(move |&kind| imports || kind != Kind::ServiceImport)
+        let (imports, pods, local_pods) = (self.imports, self.pods, self.local_pods);
+        Kind::ALL.into_iter().filter(move |kind| match kind {
+            Kind::Namespace | Kind::Service | Kind::EndpointSlice => true,
+            Kind::ServiceImport => imports,
+            Kind::Pod => pods,
+            Kind::LocalPod => local_pods,
+        })
     }
 }
 

@@ -17,16 +17,27 @@ pub enum Kind {
     EndpointSlice,
     /// `multicluster.x-k8s.io/v1alpha1` ServiceImport, where the Corefile has `multicluster`.
     ServiceImport,
+    /// `v1` Pod, all of the cluster: for `pods verified`.
+    Pod,
+    /// `v1` Pod, those of the agent's own node that may be clients: for `autopath @kubernetes`.
+    LocalPod,
 }
 
 impl Kind {
     /// Every kind, in the order in which they are listed to a person.
-    pub const ALL: [Kind; 4] = [
+    pub const ALL: [Kind; 6] = [
         Kind::Namespace,
         Kind::Service,
         Kind::EndpointSlice,
         Kind::ServiceImport,
+        Kind::Pod,
+        Kind::LocalPod,
     ];
+
+    /// Whether records are made of it; of pods none are, their names are looked up when they are asked for.
+    pub fn is_held(self) -> bool {
+        !matches!(self, Kind::Pod | Kind::LocalPod)
+    }
 
     /// The plural name in API paths and RBAC rules.
     pub fn plural(self) -> &'static str {
@@ -35,13 +46,14 @@ impl Kind {
             Kind::Service => "services",
             Kind::EndpointSlice => "endpointslices",
             Kind::ServiceImport => "serviceimports",
+            Kind::Pod | Kind::LocalPod => "pods",
         }
     }
 
     /// The API group; empty for the core one.
     pub fn group(self) -> &'static str {
         match self {
-            Kind::Namespace | Kind::Service => "",
+            Kind::Namespace | Kind::Service | Kind::Pod | Kind::LocalPod => "",
             Kind::EndpointSlice => "discovery.k8s.io",
             Kind::ServiceImport => "multicluster.x-k8s.io",
         }
@@ -193,6 +205,17 @@ pub struct Endpoint {
     pub zone: Option<Arc<str>>,
 }
 
+/// `v1` Pod that has an address and has not ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pod {
+    /// Namespace and name.
+    pub key: ObjectKey,
+    /// `spec.nodeName`
+    pub node: Option<Arc<str>>,
+    /// `status.podIPs`, at least one.
+    pub addresses: Vec<IpAddr>,
+}
+
 /// Any object that is watched.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Object {
@@ -204,6 +227,10 @@ pub enum Object {
     EndpointSlice(EndpointSlice),
     /// `multicluster.x-k8s.io/v1alpha1` ServiceImport: never an ExternalName.
     ServiceImport(Service),
+    /// `v1` Pod.
+    Pod(Pod),
+    /// `v1` Pod of the agent's own node, not on the node's network.
+    LocalPod(Pod),
 }
 
 impl Object {
@@ -214,6 +241,8 @@ impl Object {
             Object::Service(_) => Kind::Service,
             Object::EndpointSlice(_) => Kind::EndpointSlice,
             Object::ServiceImport(_) => Kind::ServiceImport,
+            Object::Pod(_) => Kind::Pod,
+            Object::LocalPod(_) => Kind::LocalPod,
         }
     }
 
@@ -223,6 +252,7 @@ impl Object {
             Object::Namespace(namespace) => &namespace.key,
             Object::Service(service) | Object::ServiceImport(service) => &service.key,
             Object::EndpointSlice(slice) => &slice.key,
+            Object::Pod(pod) | Object::LocalPod(pod) => &pod.key,
         }
     }
 }

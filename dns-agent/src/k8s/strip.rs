@@ -1,8 +1,10 @@
 //! From a whole Kubernetes object to the slim one, at the door: what DNS does not need is dropped
 //! here, and what cannot become a DNS name is refused.
 //!
-//! The API server checks the same rules when an object is written (`v1` Service, Namespace;
+//! The API server checks the same rules when an object is written (`v1` Service, Namespace, Pod;
 //! `discovery.k8s.io/v1` EndpointSlice), so in practice only manifest files see these errors.
+
+pub mod pod;
 
 use std::net::IpAddr;
 use std::sync::Arc;

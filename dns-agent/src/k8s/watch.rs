@@ -1,4 +1,4 @@
-//! From the API server's watches of Services, EndpointSlices and Namespaces to events.
+//! From the API server's watches of Services, EndpointSlices, Namespaces and, where they are needed, Pods to events.
 //!
 //! One follower per kind: an initial list, then a watch from the list's resource version on, as the
 //! [API concepts] have it. The list is a streaming one (`sendInitialEvents`, on by default since
@@ -32,8 +32,10 @@ use super::import::ServiceImport;
 use super::needs::Needs;
 use super::object::{Kind, Object, ObjectKey};
 use super::strip::Strip;
+use super::strip::pod::{AnyPod, LocalPod};
 use super::{Event, Verb, trigger};
 use told::Told;
+pub use told::Trouble;
 
 /// The server ends a watch after so many seconds, some jitter added, and it is resumed. Short,
 /// because it is the only sign of life of a resource that never changes: the server sends bookmarks
@@ -51,7 +53,7 @@ const SHORT: Duration = Duration::from_secs(1);
 /// Errors are logged for a person, once each, and told as [`Event::Broken`]; the watch goes on with
 /// backoff and jitter.
 pub async fn run(connection: Connection, needs: Needs, events: mpsc::UnboundedSender<Event>) {
-    let told = Told::new(connection.identity.clone());
+    let told = Told::new(connection.identity.clone(), connection.trouble());
     let shared = Shared {
         client: &connection.client,
         needs: &needs,
@@ -61,11 +63,23 @@ pub async fn run(connection: Connection, needs: Needs, events: mpsc::UnboundedSe
     let imports = needs
         .imports
         .then(|| Follower::<ServiceImport>::new(Kind::ServiceImport, shared).run());
-    let followers = futures::future::join4(
-        Follower::<Namespace>::new(Kind::Namespace, shared).run(),
-        Follower::<Service>::new(Kind::Service, shared).run(),
-        Follower::<EndpointSlice>::new(Kind::EndpointSlice, shared).run(),
-        OptionFuture::from(imports),
+    let pods = needs
+        .pods
+        .then(|| Follower::<AnyPod>::new(Kind::Pod, shared).run());
+    let local_pods = needs
+        .local_pods
+        .then(|| Follower::<LocalPod>::new(Kind::LocalPod, shared).run());
+    let followers = futures::future::join(
+        futures::future::join3(
+            Follower::<Namespace>::new(Kind::Namespace, shared).run(),
+            Follower::<Service>::new(Kind::Service, shared).run(),
+            Follower::<EndpointSlice>::new(Kind::EndpointSlice, shared).run(),
+        ),
+        futures::future::join3(
+            OptionFuture::from(imports),
+            OptionFuture::from(pods),
+            OptionFuture::from(local_pods),
+        ),
     );
     tokio::select! {
         _ = followers => {}
@@ -168,6 +182,7 @@ where
         let seconds = rand::random_range(WATCH_SECONDS);
         let mut params = WatchParams::default().timeout(seconds);
         params.label_selector = self.filter();
+        params.field_selector = self.needs.fields(self.kind);
         let (params, version) = match &self.version {
             Some(version) => (params, version.clone()),
             None => (params.initial_events(), self.newest.clone()),
@@ -225,6 +240,7 @@ where
         let params = ListParams::default().at(&self.newest);
         let mut params = params.matching(VersionMatch::NotOlderThan);
         params.label_selector = self.filter();
+        params.field_selector = self.needs.fields(self.kind);
         let list = self.api.list(&params).await?;
         let mut keys = HashSet::new();
         for whole in &list.items {

@@ -2,6 +2,7 @@
 //! options and, for a plugin that answers queries, holds the handler.
 
 pub mod any;
+pub mod autopath;
 pub mod bind;
 pub mod chaos;
 pub mod errors;

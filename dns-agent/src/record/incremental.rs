@@ -179,7 +179,11 @@ fn any_object(rng: &mut SmallRng) -> Object {
 
 fn any_verb(rng: &mut SmallRng, present: &mut HashMap<(Kind, ObjectKey), Object>) -> Verb {
     let choice = rng.random_range(0..20);
-    let kind = *Kind::ALL.choose(rng).unwrap();
+    let held: Vec<Kind> = Kind::ALL
+        .into_iter()
+        .filter(|kind| kind.is_held())
+        .collect();
+    let kind = *held.choose(rng).unwrap();
     let keys: Vec<ObjectKey> = present
         .keys()
         .filter(|(of, _)| *of == kind)

@@ -1,6 +1,7 @@
 //! From a pod name's labels to the address it stands for: `1-2-3-4.<ns>.pod`, `fd00--7.<ns>.pod`.
 //!
-//! A rule, not records: any address is answered (CoreDNS, `pods insecure`). One or two labels
+//! With `pods insecure` a rule, not records: any address is answered. With `pods verified` the address is that of a pod,
+//! written as Kubernetes writes it. One or two labels
 //! to the left of the address are ignored, as CoreDNS does; some users give their pods virtual hosts
 //! that way.
 
@@ -12,6 +13,13 @@ pub fn pod_address(labels: &[&[u8]]) -> Option<IpAddr> {
         [address] | [_, address] | [_, _, address] => address_of(address),
         _ => None,
     }
+}
+
+/// Whether the label that spells `address` is the one that Kubernetes' own text of it becomes: of the many texts of an
+/// IPv6 address CoreDNS finds a pod by one, that of RFC 5952.
+pub fn is_canonical(labels: &[&[u8]], address: IpAddr) -> bool {
+    let text = address.to_string().replace(['.', ':'], "-");
+    labels.last() == Some(&text.as_bytes())
 }
 
 /// Three single hyphens make an IPv4 address; anything else can only be an IPv6 address.
@@ -36,6 +44,22 @@ mod tests {
     fn address(name: &str) -> Option<String> {
         let labels: Vec<&[u8]> = name.split('.').map(str::as_bytes).collect();
         pod_address(&labels).map(|address| address.to_string())
+    }
+
+    #[test]
+    fn one_text_of_an_address_is_canonical() {
+        for (name, expected) in [
+            ("1-2-3-4", true),
+            ("x.1-2-3-4", true),
+            ("fd00--7", true),
+            ("fd00-0-0-0-0-0-0-7", false),
+            ("fd00--0007", false),
+            ("--ffff-102-304", false),
+        ] {
+            let labels: Vec<&[u8]> = name.split('.').map(str::as_bytes).collect();
+            let address = pod_address(&labels).unwrap();
+            assert_eq!(is_canonical(&labels, address), expected, "{name}");
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ use std::ops::RangeInclusive;
 use super::answer_set::{address_node, address_rdata, rrset};
 use super::endpoint_name::endpoint_label;
 use super::owner::{Below, below, service_name};
-use super::pod::pod_address;
+use super::pod::{is_canonical, pod_address};
 use super::reverse::{addresses_under, is_reverse};
 use super::{Name, Node, RRset, Rdata};
 use crate::k8s::index::{Group, Index, cluster_ips};
@@ -114,10 +114,15 @@ impl View {
             return None;
         };
         let namespace = str::from_utf8(namespace).ok()?;
-        if self.options.pods != Pods::Insecure || !self.exposes(index, namespace) {
+        if self.options.pods == Pods::Disabled || !self.exposes(index, namespace) {
             return None;
         }
         let address = pod_address(pod)?;
+        if self.options.pods == Pods::Verified
+            && !(is_canonical(pod, address) && index.pods().has(namespace, address))
+        {
+            return None;
+        }
         let ignored = pod.len() - 1;
         let own_name = iter::successors(Some(name.clone()), Name::parent).nth(ignored);
         Some(PodAnswer {
@@ -127,6 +132,16 @@ impl View {
         })
     }
 
+    /// Whether a missing name is one only if every pod is known.
+    pub fn rests_on_pods(&self, name: &Name) -> bool {
+        self.options.pods == Pods::Verified
+            && self.forward_zones().any(|zone| {
+                let labels = name.labels_above(zone);
+                labels.is_some_and(|labels| labels.last() == Some(&b"pod".as_slice()))
+            })
+    }
+
+    /// Whether names of a namespace are shown: `namespaces` lets it through and it exists.
     /// Whether names of a namespace are shown: `namespaces` lets it through, it exists, and
     /// `namespace_labels` matches it.
     pub(super) fn exposes(&self, index: &Index, namespace: &str) -> bool {
@@ -190,7 +205,7 @@ impl View {
                 Some(Node::default())
             }
             [namespace, "pod"] if forward && self.exposes(index, namespace) => {
-                (self.options.pods == Pods::Insecure).then(Node::default)
+                (self.options.pods != Pods::Disabled).then(Node::default)
             }
             [left @ .., service, namespace, "svc"] if forward => {
                 // An object's name is one label; a dot within a label never matches one.

@@ -2,10 +2,11 @@
 
 use super::schema::View;
 use super::testing::{NODATA, NXDOMAIN, check_rows, index, name, namespace, service, slice};
+use crate::k8s::Verb;
 use crate::k8s::index::Index;
 use crate::k8s::needs::Sight;
-use crate::k8s::object::ObjectKey;
-use crate::plugin::kubernetes::Options;
+use crate::k8s::object::{Object, ObjectKey, Pod};
+use crate::plugin::kubernetes::{Options, Pods};
 
 fn options(zones: &[&str]) -> Options {
     Options {
@@ -243,4 +244,48 @@ fn the_servers_own_addresses_stand_in_for_the_dns_service() {
             ("ns.dns.cluster.local", "A", NODATA),
         ],
     );
+}
+
+#[test]
+fn pods_verified_answers_the_addresses_of_pods_in_their_namespaces() {
+    let mut options = options(&["cluster.local"]);
+    options.pods = Pods::Verified;
+    let view = view(options);
+    let mut index = cluster();
+    for (namespace, name, addresses) in [
+        ("a", "web-abc", ["10.2.0.1", "fd00::7"]),
+        ("none", "stray", ["10.2.0.3", "fd00::8"]),
+    ] {
+        index.apply(Verb::Apply(Object::Pod(Pod {
+            key: ObjectKey::new(namespace, name),
+            node: None,
+            addresses: addresses.map(|ip| ip.parse().unwrap()).into(),
+        })));
+    }
+    check_rows(
+        &view,
+        &index,
+        &[
+            ("a.pod.cluster.local", "A", NODATA),
+            ("none.pod.cluster.local", "A", NXDOMAIN),
+            ("10-2-0-1.a.pod.cluster.local", "A", &["A 10.2.0.1"]),
+            ("10-2-0-1.a.pod.cluster.local", "AAAA", NODATA),
+            ("fd00--7.a.pod.cluster.local", "AAAA", &["AAAA fd00::7"]),
+            ("fd00-0-0-0-0-0-0-7.a.pod.cluster.local", "AAAA", NXDOMAIN),
+            ("x.10-2-0-1.a.pod.cluster.local", "A", &["A 10.2.0.1"]),
+            ("10-2-0-1.b.pod.cluster.local", "A", NXDOMAIN),
+            ("10-2-0-2.a.pod.cluster.local", "A", NXDOMAIN),
+            ("10-2-0-3.none.pod.cluster.local", "A", NXDOMAIN),
+            ("web-abc.a.pod.cluster.local", "A", NXDOMAIN),
+        ],
+    );
+    for (rests, asked) in [
+        (true, "10-2-0-2.a.pod.cluster.local"),
+        (true, "pod.cluster.local"),
+        (false, "pod.a.svc.cluster.local"),
+        (false, "cluster.local"),
+        (false, "10-2-0-2.a.pod.example.com"),
+    ] {
+        assert_eq!(view.rests_on_pods(&name(asked)), rests, "{asked}");
+    }
 }

@@ -121,6 +121,7 @@ pub(super) fn labelled(seen: Seen, mut object: Object) -> Object {
         Object::Namespace(namespace) => namespace.seen = seen,
         Object::Service(service) | Object::ServiceImport(service) => service.seen = seen,
         Object::EndpointSlice(slice) => slice.seen = seen,
+        Object::Pod(_) | Object::LocalPod(_) => {}
     }
     object
 }

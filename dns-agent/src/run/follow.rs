@@ -6,13 +6,13 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use parking_lot::RwLock;
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
-use crate::cli::{RunArgs, Source};
+use crate::cli::{Listen, RunArgs, Source};
 use crate::cluster::Cluster;
 use crate::cluster::control::{self, Progress};
 use crate::cluster::objects::{Objects, needs};
@@ -20,6 +20,7 @@ use crate::corefile::Config;
 use crate::k8s::connect::Connection;
 use crate::k8s::needs::Needs;
 use crate::k8s::target::Target;
+use crate::k8s::watch::Trouble;
 use crate::k8s::{Event, manifest, watch as k8s_watch};
 
 use super::metering::Meters;
@@ -38,6 +39,7 @@ pub(super) struct Following {
     /// `None` once it was stopped.
     source: Option<JoinHandle<Result<()>>>,
     control: Option<JoinHandle<()>>,
+    trouble: Trouble,
 }
 
 /// A source that lists, and the Corefile that waits for it.
@@ -57,8 +59,9 @@ pub(super) struct Audience {
 }
 
 impl Demand {
-    /// What `config` asks for. The first block that names an API server speaks for all.
-    pub(super) fn of(config: &Config, args: &RunArgs) -> Self {
+    /// What `config` asks for. The first block that names an API server speaks for all. Fails where an API server is to
+    /// be asked for the pods of this node, and its name is not known.
+    pub(super) fn of(config: &Config, args: &RunArgs) -> Result<Self> {
         let blocks = config
             .servers
             .iter()
@@ -66,10 +69,23 @@ impl Demand {
         let mut targets = blocks.map(|options| &options.target);
         let named = targets.find(|target| **target != Target::default());
         let is_asked = args.source == Source::Kubernetes;
-        Self {
-            needs: needs(config, &surroundings::dns_service(args)),
-            target: named.filter(|_| is_asked).cloned().unwrap_or_default(),
+        let mut needs = needs(config, &surroundings::dns_service(args));
+        // Without DNS sockets nobody asks the agent, and of pods the kernel knows nothing.
+        if args.listen == Listen::None {
+            (needs.pods, needs.local_pods) = (false, false);
         }
+        needs.node = args.node_name().filter(|_| needs.local_pods);
+        if is_asked && needs.local_pods && needs.node.is_none() {
+            bail!(
+                "\"autopath @kubernetes\" finds a client among the pods of its own node, and the node's name is not known: \
+                 set NODE_NAME in the environment to the pod's spec.nodeName, as deploy/kustomize/daemonset.yaml does, or give \
+                 --node NAME"
+            );
+        }
+        Ok(Self {
+            needs,
+            target: named.filter(|_| is_asked).cloned().unwrap_or_default(),
+        })
     }
 
     /// No objects yet.
@@ -81,6 +97,7 @@ impl Demand {
     async fn start(self, args: &RunArgs) -> Result<(Following, UnboundedReceiver<Event>)> {
         let (events, inbox) = mpsc::unbounded_channel();
         let needs = self.needs.clone();
+        let mut trouble = Trouble::default();
         let source = match &args.source {
             Source::Path(path) => {
                 let path = path.clone();
@@ -89,8 +106,9 @@ impl Demand {
             Source::Kubernetes => {
                 let connection = Connection::open(args.kubeconfig.as_deref(), &self.target).await?;
                 tracing::info!("following the API server {}", connection.identity().server);
+                trouble = connection.trouble();
                 tokio::spawn(async move {
-                    k8s_watch::run(connection, needs, events).await;
+                    Box::pin(k8s_watch::run(connection, needs, events)).await;
                     Ok(())
                 })
             }
@@ -99,6 +117,7 @@ impl Demand {
             demand: self,
             source: Some(source),
             control: None,
+            trouble,
         };
         Ok((following, inbox))
     }
@@ -110,6 +129,11 @@ impl Following {
         let (mut following, inbox) = demand.start(args).await?;
         following.take_in(inbox, audience);
         Ok(following)
+    }
+
+    /// What is wrong with the source, as long as it is.
+    pub(super) fn trouble(&self) -> Trouble {
+        self.trouble.clone()
     }
 
     /// The source's own end, which is an error's.

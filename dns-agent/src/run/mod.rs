@@ -6,6 +6,7 @@
 mod corefile;
 mod datapath;
 mod descriptors;
+mod endpoints;
 mod follow;
 mod metering;
 mod reload;
@@ -27,13 +28,15 @@ use crate::cluster::Cluster;
 use crate::cluster::control::Progress;
 use crate::cluster::objects::Objects;
 use crate::corefile::Config;
+use crate::k8s::watch::Trouble;
 use crate::kernel::attach::Attacher;
 use crate::kernel::object::Constants;
 use crate::map::held::Held;
 use crate::plugin::transfer::notify::Notifier;
-use crate::serve::admin::{Admin, Endpoint, Status, Wanted};
+use crate::serve::admin::{Admin, Status, Wanted};
 use corefile::Corefile;
 use datapath::Datapath;
+use endpoints::wanted;
 use follow::{Audience, Demand, Following, Listed, Successor};
 use metering::Meters;
 use serving::Serving;
@@ -41,6 +44,8 @@ use surroundings::Surroundings;
 
 /// The reason for not being ready that the first full list takes away.
 const LISTED: &str = "kubernetes";
+/// The reason for not being ready that the right DNS Service takes away.
+const ASKED: &str = "DNS Service";
 /// How often the node is looked at for what has come or gone.
 const LOOK_AROUND: Duration = Duration::from_secs(5);
 /// How long queries under way may take once we stop.
@@ -65,6 +70,8 @@ struct Agent {
     corefile: Corefile,
     surroundings: Surroundings,
     config: Config,
+    /// What was last said against a changed Corefile.
+    complaint: Option<String>,
     cluster: Arc<RwLock<Cluster>>,
     datapath: Option<Datapath>,
     serving: Serving,
@@ -72,6 +79,7 @@ struct Agent {
     status: Status,
     admin: Admin,
     wanted: Vec<Wanted>,
+    trouble: Trouble,
 }
 
 impl Agent {
@@ -87,8 +95,9 @@ impl Agent {
             progress,
             meters: Meters::register(&agent.status.metrics, &agent.cluster),
         };
-        let demand = Demand::of(&agent.config, &agent.args);
+        let demand = Demand::of(&agent.config, &agent.args)?;
         let mut following = Following::start(demand, &agent.args, &audience).await?;
+        agent.trouble = following.trouble();
         let mut successor: Option<Successor> = None;
         let (detach, attached) = agent.attach()?;
         let coredns = agent.status.metrics.coredns().clone();
@@ -137,7 +146,7 @@ impl Agent {
         status.ready.note(config.passed.clone());
         let mut serving = Serving::new(status.metrics.responses());
         let own = own_addresses(&config, &args)?;
-        let mut objects = Demand::of(&config, &args).objects();
+        let mut objects = Demand::of(&config, &args)?.objects();
         let instances = cluster.write().adopt(&mut objects, &config, &own).to_vec();
         serving
             .set(&config, &args.listen, &instances, &cluster)
@@ -150,6 +159,7 @@ impl Agent {
             corefile,
             surroundings,
             config,
+            complaint: None,
             cluster,
             datapath,
             serving,
@@ -157,6 +167,7 @@ impl Agent {
             status,
             admin,
             wanted,
+            trouble: Trouble::default(),
         };
         agent.export_outcomes();
         agent.count_answers();
@@ -255,18 +266,34 @@ impl Agent {
             self.find_dns_service();
         }
         self.set_destinations();
-        self.status.ready.set(LISTED, is_listed);
         if is_listed && self.datapath.is_some() {
             let cluster = self.cluster.read();
             self.surroundings.say(&self.args, &self.config, &cluster);
         }
+        self.tell_readiness();
     }
 
-    /// Whether NodeLocal DNSCache has come or gone.
+    /// What `/ready` says: the words of the log, so that who looks at the pod need not look there.
+    fn tell_readiness(&self) {
+        let is_in_touch = {
+            let cluster = self.cluster.read();
+            cluster.is_listed() && !cluster.is_out_of_touch()
+        };
+        let unserved = self.surroundings.unserved();
+        self.status.ready.set(LISTED, is_in_touch);
+        self.status.ready.set(ASKED, unserved.is_empty());
+        let mut notes: Vec<String> = self.trouble.reasons().into_iter().collect();
+        notes.extend(unserved.iter().cloned());
+        notes.extend(self.config.passed.iter().cloned());
+        self.status.ready.note(notes);
+    }
+
+    /// Whether NodeLocal DNSCache has come or gone, and whether the API server can still be reached.
     fn look_around(&mut self) {
         if self.surroundings.look() {
             self.set_destinations();
         }
+        self.tell_readiness();
     }
 
     /// Takes the Service that pods ask where the usual one is not there.
@@ -312,26 +339,34 @@ impl Agent {
     /// Puts another Corefile in force, or says why not and keeps the one there is. One that needs other objects than
     /// `followed` waits for them.
     async fn reload(&mut self, config: Config, followed: &Demand) -> Option<Successor> {
-        let demand = Demand::of(&config, &self.args);
-        let result = if demand == *followed {
-            self.put_in_force(config, None).await.map(|()| None)
-        } else {
-            tracing::info!(
-                "the changed Corefile needs other objects: it will be in force once they are listed"
-            );
-            Successor::start(config, demand, &self.args).await.map(Some)
+        let result = match Demand::of(&config, &self.args) {
+            Ok(demand) if demand == *followed => {
+                self.put_in_force(config, None).await.map(|()| None)
+            }
+            Ok(demand) => Successor::start(config, demand, &self.args).await.map(Some),
+            Err(error) => Err(error),
         };
         match result {
             Ok(None) => tracing::info!("the changed Corefile is in force"),
-            Ok(waiting) => return waiting,
+            Ok(waiting) => {
+                tracing::info!(
+                    "the changed Corefile needs other objects: it will be in force once they are listed"
+                );
+                return waiting;
+            }
             Err(error) => self.reload_failed(&error),
         }
         None
     }
 
-    fn reload_failed(&self, error: &anyhow::Error) {
-        self.status.metrics.coredns().reload_failed();
-        tracing::error!("the changed Corefile is not in force: {error:#}");
+    /// Says once why a changed Corefile is not in force; it is tried again every second.
+    fn reload_failed(&mut self, error: &anyhow::Error) {
+        let complaint = format!("{error:#}");
+        if self.complaint.as_ref() != Some(&complaint) {
+            self.status.metrics.coredns().reload_failed();
+            tracing::error!("the changed Corefile is not in force: {complaint}");
+            self.complaint = Some(complaint);
+        }
     }
 
     /// Puts a Corefile in force with the objects that it waited for.
@@ -350,13 +385,17 @@ impl Agent {
             Ok(()) => {
                 listed.following.take_in(listed.inbox, audience);
                 *following = listed.following;
+                self.trouble = following.trouble();
                 tracing::info!("the changed Corefile is in force");
             }
             Err(error) => {
                 self.reload_failed(&error);
                 let demand = following.demand.clone();
                 match Following::start(demand, &self.args, audience).await {
-                    Ok(same) => *following = same,
+                    Ok(same) => {
+                        *following = same;
+                        self.trouble = following.trouble();
+                    }
                     Err(error) => tracing::error!("{error:#}; the last objects stay in force"),
                 }
             }
@@ -396,7 +435,8 @@ impl Agent {
         }
         self.notifier = Notifier::start(&config, &self.cluster);
         self.config = config;
-        self.status.ready.note(self.config.passed.clone());
+        self.complaint = None;
+        self.tell_readiness();
         self.set_destinations();
         Ok(())
     }
@@ -439,33 +479,4 @@ fn own_addresses(config: &Config, args: &RunArgs) -> Result<Vec<IpAddr>> {
     own.sort();
     own.dedup();
     Ok(own)
-}
-
-/// The HTTP endpoints of the Corefile and of `--metrics`, which takes the place of `prometheus`. Where the metrics
-/// are, health and readiness are too.
-fn wanted(config: &Config, args: &RunArgs) -> Vec<Wanted> {
-    const ALL: &[Endpoint] = &[Endpoint::Health, Endpoint::Ready, Endpoint::Metrics];
-    let mut wanted = Vec::new();
-    let mut add = |plugin, address: &dyn ToString, endpoints: &[Endpoint]| {
-        wanted.push(Wanted {
-            plugin,
-            address: address.to_string(),
-            endpoints: endpoints.to_vec(),
-        });
-    };
-    for server in &config.servers {
-        if let Some(health) = &server.health {
-            add("health", &health.address, &[Endpoint::Health]);
-        }
-        if let Some(address) = &server.ready {
-            add("ready", address, &[Endpoint::Ready]);
-        }
-        if let (Some(address), None) = (&server.prometheus, args.metrics) {
-            add("prometheus", address, ALL);
-        }
-    }
-    if let Some(address) = args.metrics {
-        add("--metrics", &address, ALL);
-    }
-    wanted
 }

@@ -16,11 +16,12 @@ use crate::corefile::{Config, Server};
 use crate::metrics::Responses;
 use crate::metrics::coredns::CoreDns;
 use crate::plugin::any::Any;
+use crate::plugin::autopath::{Autopath, Search, SearchPath};
 use crate::plugin::chaos::Chaos;
 use crate::plugin::errors::Errors;
 use crate::plugin::forward::Forward;
 use crate::plugin::k8s_external::External;
-use crate::plugin::kubernetes::Kubernetes;
+use crate::plugin::kubernetes::{Kubernetes, PodSearch};
 use crate::plugin::nsid::Nsid;
 use crate::plugin::transfer::Transfer;
 use crate::serve::chain::{Chain, Current, Handler, Servers};
@@ -242,7 +243,9 @@ fn servers(
         if let Some(options) = &server.chaos {
             handlers.push(Arc::new(Chaos::new(options.clone())));
         }
-        if let Some(instance) = instances.iter().find(|instance| instance.server == *number) {
+        let instance = instances.iter().find(|instance| instance.server == *number);
+        handlers.extend(autopath(server, instance, cluster));
+        if let Some(instance) = instance {
             if !server.transfer.is_empty() {
                 let (lines, cluster) = (server.transfer.clone(), Arc::clone(cluster));
                 let instance = Arc::clone(instance);
@@ -267,4 +270,22 @@ fn servers(
         chains.push((server.zones.clone(), chain));
     }
     Ok(Servers::new(chains))
+}
+
+/// The `autopath` of a server block; `None` also for `@kubernetes` without `kubernetes`, which was warned of.
+fn autopath(
+    server: &Server,
+    instance: Option<&Arc<Instance>>,
+    cluster: &Arc<RwLock<Cluster>>,
+) -> Option<Arc<dyn Handler>> {
+    let options = server.autopath.as_ref()?;
+    let kubernetes = match (&options.search, instance) {
+        (Search::Kubernetes { own }, Some(instance)) => {
+            let (cluster, instance) = (Arc::clone(cluster), Arc::clone(instance));
+            let pods = PodSearch::new(cluster, instance, own.clone());
+            Some(Arc::new(pods) as Arc<dyn SearchPath>)
+        }
+        _ => None,
+    };
+    Some(Arc::new(Autopath::new(options, kubernetes)?))
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn external(name: &str, target: &str) -> Event {
+pub(in crate::cluster) fn external(name: &str, target: &str) -> Event {
     change(Verb::Apply(Object::Service(Service {
         key: ObjectKey::new("default", name),
         kind: ServiceKind::ExternalName(target.into()),

@@ -3,7 +3,7 @@
 use super::super::check;
 use super::{Directory, in_block, parse};
 
-const KNOWN: &str = "any, bind, cache, chaos, errors, forward, health, k8s_external, kubernetes, \
+const KNOWN: &str = "any, autopath, bind, cache, chaos, errors, forward, health, k8s_external, kubernetes, \
     loadbalance, loop, nsid, prometheus, ready, reload, transfer";
 const KUBERNETES: &str = "pods, ttl, fallthrough, namespaces, endpoint_pod_names, noendpoints, ignore, labels, \
     namespace_labels, zonal, multicluster, startup_timeout, kubeconfig, endpoint, tls, \
@@ -133,10 +133,13 @@ fn servers_that_cannot_be_are_named_by_line() {
 fn plugins_and_options_that_are_not_here_are_named() {
     let rows = [
         ("chachet", format!("2: unknown plugin \"chachet\"; KernDNS knows: {KNOWN}")),
-        ("\nautopath @kubernetes", format!("3: plugin \"autopath\" of CoreDNS is not built yet; KernDNS knows: {KNOWN}")),
+        ("\ntemplate a", format!("3: plugin \"template\" of CoreDNS is not built yet; KernDNS knows: {KNOWN}")),
+        ("autopath", "2: \"autopath\" has no argument; expected zones, if any, and then a file such as resolv.conf, or @kubernetes".into()),
+        ("autopath @etcd", "2: \"autopath\" has the argument \"@etcd\"; expected @kubernetes or a file".into()),
+        ("autopath a /nowhere/resolv.conf", "2: \"autopath\" has the argument \"/nowhere/resolv.conf\"; expected a file that can be read, or @kubernetes".into()),
+        ("autopath @kubernetes {\nx\n}", "3: unknown option \"x\" of \"autopath\"; KernDNS knows: no option of it".into()),
         ("log", format!("2: plugin \"log\" of CoreDNS is not built yet; KernDNS knows: {KNOWN}")),
         ("kubernetes a {\nzoneal\n}", format!("3: unknown option \"zoneal\" of \"kubernetes\"; KernDNS knows: {KUBERNETES}")),
-        ("kubernetes a {\n\npods verified\n}", "4: \"pods\" \"verified\" is not built yet; expected \"disabled\" or \"insecure\"".into()),
         ("forward . 192.0.2.1 {\npolicy random\n}", "3: option \"policy\" of \"forward\" is not built yet; KernDNS knows: except, max_concurrent, force_tcp, prefer_udp".into()),
         ("forward . 192.0.2.1 {\ntypo\n}", "3: unknown option \"typo\" of \"forward\"; KernDNS knows: except, max_concurrent, force_tcp, prefer_udp".into()),
         ("cache 30 {\nprefetch 1\n}", "3: option \"prefetch\" of \"cache\" is not built yet; KernDNS knows: success, denial, disable".into()),
@@ -225,7 +228,7 @@ fn arguments_that_cannot_be_are_named_with_what_was_expected() {
         ),
         (
             "kubernetes a {\npods all\n}",
-            "3: \"pods\" has the argument \"all\"; expected \"disabled\" or \"insecure\"",
+            "3: \"pods\" has the argument \"all\"; expected \"disabled\", \"insecure\" or \"verified\"",
         ),
         (
             "kubernetes a {\nnamespaces\n}",
@@ -348,7 +351,7 @@ fn a_report_names_every_fault_of_every_block() {
     let directory = Directory::new("faults");
     let path = directory.file(
         "Corefile",
-        "a.example {\n  erors\n  health {\n    lameduck x\n  }\n  loop\n}\ntls://b.example {\n  kubernetes {\n    pods verified\n    zoneal\n  }\n}\n",
+        "a.example {\n  erors\n  health {\n    lameduck x\n  }\n  loop\n}\ntls://b.example {\n  kubernetes {\n    pods some\n    zoneal\n  }\n}\n",
     );
     let (text, good) = check(Some(&path));
     let file = path.display();
@@ -358,7 +361,7 @@ fn a_report_names_every_fault_of_every_block() {
             "{file}:2: unknown plugin \"erors\"; KernDNS knows: {KNOWN}
 {file}:4: \"lameduck\" has the argument \"x\"; expected a duration such as 5s, 1m30s or 500ms
 {file}:8: \"tls://b.example\" asks for transport \"tls\", which is not built yet; expected plain DNS, so dns:// or no scheme
-{file}:10: \"pods\" \"verified\" is not built yet; expected \"disabled\" or \"insecure\"
+{file}:10: \"pods\" has the argument \"some\"; expected \"disabled\", \"insecure\" or \"verified\"
 {file}:11: unknown option \"zoneal\" of \"kubernetes\"; KernDNS knows: {KUBERNETES}
 warning: {file}:6: plugin \"loop\" is accepted and has no effect yet
 {file}: 5 errors

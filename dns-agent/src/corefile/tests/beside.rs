@@ -44,6 +44,14 @@ fn a_plugin_that_can_change_or_must_see_an_answer_has_its_block_passed_and_is_na
             "autopath @kubernetes",
             "plugin \"autopath\" may change an answer",
         ),
+        (
+            "autopath /nowhere/resolv.conf",
+            "plugin \"autopath\" may change an answer",
+        ),
+        (
+            "k8s_external",
+            "plugin \"k8s_external\" may change an answer",
+        ),
         ("nsid", "plugin \"nsid\" may change an answer"),
         ("minimal", "plugin \"minimal\" may change an answer"),
         (
@@ -152,6 +160,9 @@ fn an_option_that_is_lacking_passes_only_where_answers_depend_on_it() {
         "{config:?}"
     );
     assert!(answers(&with("health {\n an-option-of-tomorrow\n }")));
+    let verified = ".:53 {\n kubernetes cluster.local {\n  pods verified\n }\n}\n";
+    let verified = parse(verified, &[]).unwrap();
+    assert!(answers(&verified) && verified.passed.is_empty());
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::super::{Health, Server, check};
 use super::{Config, Directory, in_block, parse, parse_at};
+use crate::plugin::autopath::{self, Search};
 use crate::plugin::forward;
 use crate::plugin::kubernetes::{Options, Pods};
 use crate::record::Name;
@@ -38,6 +39,7 @@ fn the_kubeadm_corefile_is_read_with_a_warning_for_each_thing_without_effect() {
         zones: vec![Name::root()],
         port: 53,
         bind: vec![],
+        autopath: None,
         k8s_external: None,
         kubernetes: Some(Options {
             zones: names(&["cluster.local", "in-addr.arpa", "ip6.arpa"]),
@@ -365,4 +367,47 @@ fn the_example_of_the_documentation_is_summed_up_as_it_says() {
     assert!(good, "{text}");
     let expected = blocks[3].split_once('\n').unwrap().1;
     assert_eq!(text.replace(path.to_str().unwrap(), "Corefile"), expected);
+}
+
+#[test]
+fn autopath_takes_the_path_of_pods_or_of_a_file() {
+    let directory = Directory::new("autopath");
+    let path = directory.file("resolv.conf", "search a.test b.test\n");
+    let path = path.to_str().unwrap();
+    let config = in_block(&format!("autopath {path}\nkubernetes cluster.local")).unwrap();
+    let file = Search::File(names(&["a.test", "b.test"]));
+    let expected = autopath::Options {
+        zones: vec![Name::root()],
+        search: file,
+    };
+    assert_eq!(config.servers[0].autopath, Some(expected));
+    assert_eq!(config.warnings, [] as [&str; 0]);
+
+    let config = in_block("autopath x.test 10.0.0.0/8 @kubernetes\nkubernetes c.test").unwrap();
+    let options = config.servers[0].autopath.as_ref().unwrap();
+    assert_eq!(options.zones, names(&["x.test", "10.in-addr.arpa"]));
+    assert!(options.search.is_kubernetes());
+}
+
+#[test]
+fn autopath_without_effect_is_a_warning() {
+    let directory = Directory::new("autopath-warnings");
+    let path = directory.file("resolv.conf", "search a..test\n");
+    let path = path.to_str().unwrap();
+    let warnings = |lines: &str| in_block(lines).unwrap().warnings;
+    assert_eq!(
+        warnings(&format!("autopath {path}")),
+        [
+            format!("Corefile:2: {path}: search \"a..test\" is not a domain name; left out"),
+            format!(
+                "Corefile:2: {path} has no \"search\" line with a domain: \"autopath\" has no effect"
+            ),
+        ]
+    );
+    assert_eq!(
+        warnings("autopath @kubernetes"),
+        [
+            "Corefile:2: \"autopath @kubernetes\" has no effect: there is no \"kubernetes\" in this server block"
+        ]
+    );
 }

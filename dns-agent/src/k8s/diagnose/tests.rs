@@ -54,9 +54,21 @@ fn forbidden_says_which_verb_on_which_resource_in_which_role() {
         message,
         "Forbidden: user \"system:serviceaccount:a:b\" may not watch endpointslices (RBAC: \
          clusterrole.rbac.authorization.k8s.io \"kerndns\" not found): in the ClusterRole bound to \
-         it (kerndns, in deploy/rbac.yaml) the rule {apiGroups: [\"discovery.k8s.io\"], resources: \
+         it (kerndns, in deploy/kustomize/rbac.yaml) the rule {apiGroups: [\"discovery.k8s.io\"], resources: \
          [\"endpointslices\"], verbs: [\"list\", \"watch\"]} is missing, or the binding is"
     );
+    let text = "pods is forbidden: User \"u\" cannot list resource \"pods\" in API group \"\" at the cluster scope";
+    for (kind, why) in [
+        (Kind::Pod, "`pods verified`"),
+        (Kind::LocalPod, "`autopath @kubernetes`"),
+    ] {
+        let message = explain(&identity(), kind, &status(403, text));
+        let expected = format!(
+            "Forbidden: user \"u\" may not list pods (for {why} of the Corefile): in the ClusterRole bound to it \
+             (kerndns, in deploy/kustomize/rbac.yaml) the rule {{apiGroups: [\"\"], resources: [\"pods\"], "
+        );
+        assert!(message.starts_with(&expected), "{message}");
+    }
     let odd = explain(
         &identity(),
         Kind::Service,

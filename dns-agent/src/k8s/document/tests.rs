@@ -113,3 +113,24 @@ fn another_group_with_the_same_kind_is_passed_over_and_an_old_version_is_not() {
     let old = read_all("apiVersion: discovery.k8s.io/v1beta1\nkind: EndpointSlice\n");
     assert!(mistakes(&old)[0].ends_with("write apiVersion: discovery.k8s.io/v1"));
 }
+
+#[test]
+fn a_pod_with_an_address_is_one_of_the_cluster_and_one_of_its_node() {
+    let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\n";
+    let address = "status: {podIPs: [{ip: 10.0.0.1}]}\n";
+    let host = "spec: {hostNetwork: true}\n";
+    let text = format!("{pod}{address}---\n{pod}{host}{address}---\n{pod}");
+    let mut needs = Needs::default();
+    (needs.pods, needs.local_pods) = (true, true);
+    let reading = read(&text, &needs);
+    assert_eq!(mistakes(&reading), [] as [&str; 0]);
+    let expected = ["Pod default/p", "LocalPod default/p", "Pod default/p"];
+    assert_eq!(keys(&reading), expected);
+    let unusable = format!("{pod}status: {{podIPs: [{{ip: x}}]}}\n");
+    let bad = read(&unusable, &needs);
+    let expected =
+        "document 1: Pod \"p\": status.podIPs[0].ip is \"x\", which is not an IP address";
+    assert_eq!(mistakes(&bad), [expected]);
+    let unasked = read_all(&unusable);
+    assert!(unasked.objects.is_empty() && unasked.mistakes.is_empty());
+}

@@ -40,8 +40,12 @@ struct Source(mpsc::UnboundedReceiver<Event>);
 
 impl Source {
     fn start(path: &Path) -> Self {
+        Self::start_with(path, Needs::default())
+    }
+
+    fn start_with(path: &Path, needs: Needs) -> Self {
         let (events, receiver) = mpsc::unbounded_channel();
-        tokio::spawn(run(path.to_owned(), Needs::default(), events));
+        tokio::spawn(run(path.to_owned(), needs, events));
         Self(receiver)
     }
 
@@ -185,4 +189,31 @@ async fn the_source_ends_when_nobody_listens() {
     drop(receiver);
     let ended = time::timeout(Duration::from_secs(20), source).await;
     ended.unwrap().unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_pod_is_a_client_on_the_node_that_is_named() {
+    let pod = |name: &str, node: &str| {
+        format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: {name}, namespace: a}}\nspec: {{nodeName: {node}}}\n\
+             status: {{phase: Running, podIPs: [{{ip: 10.0.0.1}}]}}\n---\n"
+        )
+    };
+    let directory = Directory::new();
+    directory.write("a.yaml", &[pod("p", "here"), pod("q", "there")].concat());
+    let rows: [(_, &[&str]); 2] = [
+        (Some("here"), &["+a/p", "+a/q", "+a/p"]),
+        (None, &["+a/p", "+a/q", "+a/p", "+a/q"]),
+    ];
+    for (node, told) in rows {
+        let mut needs = Needs::default();
+        (needs.pods, needs.local_pods) = (true, true);
+        needs.node = node.map(Into::into);
+        let mut source = Source::start_with(&directory.0, needs);
+        source.expect(told).await;
+        let empty = ["0 namespaces", "0 services", "0 endpointslices", "2 pods"];
+        source.expect(&empty).await;
+        let local = format!("{} pods", told.len() - 2);
+        source.expect(&[&local]).await;
+    }
 }

@@ -37,6 +37,7 @@ impl External {
 
     fn say(&self, query: &Query) -> Said {
         let cluster = self.cluster.read();
+        let objects = cluster.objects_of(&self.instance);
         let (name, qtype) = (&query.question.name, query.question.qtype);
         let Some(zone) = self.options.zone_of(name) else {
             return Said::Next;
@@ -54,7 +55,7 @@ impl External {
         let node = self
             .instance
             .view
-            .external(cluster.index(), &self.options, name);
+            .external(objects.index(), &self.options, name);
         let falls_through = || {
             let mut zones = self.options.fallthrough.iter();
             zones.any(|zone| name.is_under(zone))
@@ -70,10 +71,10 @@ impl External {
             },
             Some(node) => match of_node(&node, name, qtype) {
                 Some(said) => said,
-                None if cluster.is_listed() => denial(0),
+                None if objects.has_listed_records() => denial(0),
                 None => Said::Unlisted,
             },
-            None if !cluster.is_listed() => Said::Unlisted,
+            None if !objects.has_listed_records() => Said::Unlisted,
             None if falls_through() => Said::Next,
             None => denial(3),
         }

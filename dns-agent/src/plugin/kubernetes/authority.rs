@@ -4,6 +4,7 @@
 use crate::answer::message::{Sections, Soa};
 use crate::cluster::Cluster;
 use crate::cluster::instance::Instance;
+use crate::k8s::object::Kind;
 use crate::record::{Name, Node, Rdata};
 
 /// QTYPE CNAME.
@@ -38,7 +39,8 @@ pub enum Said {
 
 /// Asks `instance` for `name` and `qtype`.
 pub(super) fn say(instance: &Instance, cluster: &Cluster, name: &Name, qtype: u16) -> Said {
-    let (view, index) = (&instance.view, cluster.index());
+    let objects = cluster.objects_of(instance);
+    let (view, index) = (&instance.view, objects.index());
     let Some(zone) = view.zone_of(name) else {
         return Said::Next;
     };
@@ -64,8 +66,10 @@ pub(super) fn say(instance: &Instance, cluster: &Cluster, name: &Name, qtype: u1
         };
         Said::Response { rcode, sections }
     };
+    let is_known = objects.has_listed_records()
+        && (!view.rests_on_pods(name) || objects.has_listed(Kind::Pod));
     let Some(node) = node else {
-        return match (cluster.is_listed(), instance.falls_through(name)) {
+        return match (is_known, instance.falls_through(name)) {
             (false, _) => Said::Unlisted,
             (true, true) => Said::Next,
             (true, false) => negative(3),
@@ -81,7 +85,7 @@ pub(super) fn say(instance: &Instance, cluster: &Cluster, name: &Name, qtype: u1
     if let Some(said) = of_node(&node, name, qtype) {
         return said;
     }
-    if cluster.is_listed() {
+    if is_known {
         negative(0)
     } else {
         Said::Unlisted

@@ -2,6 +2,7 @@
 
 mod alias;
 mod authority;
+mod autopath;
 mod handler;
 mod setup;
 
@@ -14,6 +15,7 @@ use crate::k8s::target::Target;
 use crate::record::Name;
 
 pub use authority::{Said, of_node};
+pub use autopath::PodSearch;
 pub use handler::{Kubernetes, carry_out, respond_from, wait_for_list};
 pub use setup::setup;
 
@@ -63,6 +65,8 @@ pub enum Pods {
     Disabled,
     /// Any address in a namespace that exists, unchecked.
     Insecure,
+    /// Addresses of pods, in the pods' namespaces.
+    Verified,
 }
 
 impl Default for Options {

@@ -37,7 +37,7 @@ const OPTIONS: Known = Known {
     missing: &[],
 };
 
-const PODS: &str = "\"disabled\" or \"insecure\"";
+const PODS: &str = "\"disabled\", \"insecure\" or \"verified\"";
 const NOTHING: &str = "none";
 
 /// What the line and its block say; the zones are `server_zones` where it names none.
@@ -195,19 +195,10 @@ fn selector(option: &Directive, report: &mut Report) -> Option<Selector> {
 }
 
 fn read_pods(option: &Directive, options: &mut Options, report: &mut Report) {
-    if let [mode] = option.args.as_slice()
-        && mode.text == "verified"
-    {
-        let problem = Problem::ArgumentNotBuilt {
-            name: option.name.text.clone(),
-            given: mode.text.clone(),
-            expected: PODS,
-        };
-        return report.refuse(&mode.at, problem);
-    }
     let mode = |text: &str| match text {
         "disabled" => Some(Pods::Disabled),
         "insecure" => Some(Pods::Insecure),
+        "verified" => Some(Pods::Verified),
         _ => None,
     };
     if let Some(pods) = option.only(PODS, mode, report) {

@@ -77,13 +77,13 @@ impl Handler for Transfer {
         // The objects as they are now, shared and not copied; the lock is not held any longer.
         let image = {
             let cluster = self.cluster.read();
-            if !cluster.is_listed() {
+            if !cluster.objects_of(&self.instance).has_listed_records() {
                 return Response::servfail(query, "the cluster's objects are not all listed yet");
             }
             Image::new(
                 query.clone(),
                 &self.instance,
-                cluster.snapshot(),
+                cluster.snapshot(&self.instance),
                 cluster.serial(),
             )
         };

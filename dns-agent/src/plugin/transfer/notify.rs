@@ -96,7 +96,7 @@ async fn follow(target: Target, cluster: Arc<RwLock<Cluster>>) {
         tokio::time::sleep(LOOK).await;
         let serial = {
             let cluster = cluster.read();
-            cluster.is_listed().then(|| cluster.serial())
+            cluster.has_listed_records().then(|| cluster.serial())
         };
         let Some(serial) = serial.filter(|&serial| told != Some(serial)) else {
             continue;
