@@ -44,7 +44,7 @@ pub struct Cli {
     pub command: Command,
 }
 
-/// The three commands.
+/// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Answer queries until SIGTERM
@@ -58,6 +58,10 @@ pub enum Command {
     ///
     /// Reads the pinned maps and nothing else: the agent need not answer. Needs root.
     Dump(DumpArgs),
+    /// Say what an agent on this machine waits for; status 0 if for nothing
+    ///
+    /// Asks its /ready: for a probe, whose output kubectl describe shows.
+    Ready(ReadyArgs),
 }
 
 /// `kerndns run`.
@@ -162,6 +166,14 @@ pub struct DumpArgs {
     /// Where the agent pinned its maps: what its own --bpffs says
     #[arg(long, value_name = "DIR", default_value = BPFFS, value_parser = absolute)]
     pub bpffs: PathBuf,
+}
+
+/// `kerndns ready`.
+#[derive(Debug, Clone, Args)]
+pub struct ReadyArgs {
+    /// Where the agent has its endpoints: what its own --metrics says
+    #[arg(long, value_name = "IP:PORT")]
+    pub metrics: SocketAddr,
 }
 
 /// `--source`.

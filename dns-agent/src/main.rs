@@ -1,4 +1,4 @@
-//! `kerndns`: the command line to one of the three commands; exit status 0 or 1 (2: the command line is wrong).
+//! `kerndns`: the command line to one of its commands; exit status 0 or 1 (2: the command line is wrong).
 
 use std::env;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -6,8 +6,9 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use clap::Parser as _;
-use dns_agent::cli::{CheckArgs, Cli, Command, DumpArgs};
+use dns_agent::cli::{CheckArgs, Cli, Command, DumpArgs, ReadyArgs};
 use dns_agent::map::pinned;
+use dns_agent::serve::ready;
 use dns_agent::{corefile, dump, run};
 use tracing_subscriber::EnvFilter;
 
@@ -20,6 +21,7 @@ fn main() -> ExitCode {
         Command::Run(args) => run::run(*args).map(|()| ExitCode::SUCCESS),
         Command::Check(args) => check(&args),
         Command::Dump(args) => dump(&args),
+        Command::Ready(args) => is_ready(&args),
     });
     match done {
         Ok(status) => status,
@@ -60,6 +62,17 @@ fn check(args: &CheckArgs) -> Result<ExitCode> {
 fn dump(args: &DumpArgs) -> Result<ExitCode> {
     print(&dump::text(&pinned::read(&args.bpffs)?))?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn is_ready(args: &ReadyArgs) -> Result<ExitCode> {
+    let (is_ready, said) = ready::ask(args.metrics)
+        .with_context(|| format!("no agent answers at {}", args.metrics))?;
+    print(&format!("{said}\n"))?;
+    Ok(if is_ready {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 /// To standard output, whose reader may leave early (`kerndns dump | head`).

@@ -5,9 +5,9 @@
 //! by `Drop`.
 
 use std::fs::File;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::process::CommandExt as _;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, OnceLock};
@@ -66,6 +66,11 @@ pub(crate) fn quiet_output(command: &mut Command) -> anyhow::Result<String> {
         .stdin(Stdio::null())
         .output()
         .with_context(|| format!("cannot start {}", display(command)))?;
+    stdout(command, &output)
+}
+
+/// What it wrote, or why it failed.
+fn stdout(command: &Command, output: &Output) -> anyhow::Result<String> {
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
         bail!(
@@ -76,6 +81,27 @@ pub(crate) fn quiet_output(command: &mut Command) -> anyhow::Result<String> {
         );
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// As [`output`], with something to read on standard input.
+pub(crate) fn fed(command: &mut Command, input: &[u8]) -> anyhow::Result<String> {
+    check_interrupted()?;
+    let spawned = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let mut child = spawned.with_context(|| format!("cannot start {}", display(command)))?;
+    let stdin = child.stdin.take();
+    // In a thread of its own: a command that writes before it has read all would wait for us, and we for it.
+    let output = thread::scope(|scope| {
+        scope.spawn(|| {
+            // A command that ends without reading says why itself.
+            let _ = stdin.map(|mut stdin| stdin.write_all(input));
+        });
+        child.wait_with_output()
+    })?;
+    stdout(command, &output)
 }
 
 /// Runs a command whose output belongs on the terminal.

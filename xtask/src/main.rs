@@ -1,9 +1,12 @@
-//! The project's verbs, run as `cargo xtask VERB`: `setup`, `test`, `fuzz`, `parity`, `demo` and `image`.
+//! The project's verbs, run as `cargo xtask VERB`: `setup`, `test`, `fuzz`, `parity`, `demo`, `image` and `e2e`.
 
 mod command;
 mod coredns;
 mod demo;
+mod e2e;
+mod exposition;
 mod fuzz;
+mod http;
 mod image;
 mod kube_assets;
 mod kube_clients;
@@ -40,6 +43,8 @@ enum Verb {
     Demo(demo::Options),
     /// The agent as a container image, an OCI archive for each architecture in target/images
     Image(image::Options),
+    /// Install on the cluster of KUBECONFIG, check what pods see, uninstall, and a table of it
+    E2e(e2e::Options),
     /// The demo's upstream resolver, started by the demo in a namespace of its own
     #[command(hide = true)]
     DemoUpstream {
@@ -56,6 +61,7 @@ fn main() -> ExitCode {
         Verb::Parity(options) => parity::run(&options),
         Verb::Demo(options) => demo::run(&options),
         Verb::Image(options) => image::run(&options),
+        Verb::E2e(options) => e2e::run(&options),
         Verb::DemoUpstream { address } => demo::serve_upstream(address),
     };
     match result {

@@ -203,6 +203,11 @@ impl Cluster {
         self.objects.has_listed_records()
     }
 
+    /// Whether a watch has been broken for so long that nothing is denied any more.
+    pub fn is_out_of_touch(&self) -> bool {
+        self.objects.is_out_of_touch(self.now)
+    }
+
     /// Which kinds were not listed yet.
     pub fn unlisted(&self) -> impl Iterator<Item = Kind> {
         self.objects.unlisted()

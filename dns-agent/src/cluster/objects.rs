@@ -130,9 +130,14 @@ impl Objects {
     /// Whether a record's absence is knowledge: every kind that records are made of was listed, and none has been out of
     /// touch for long.
     pub fn is_whole(&self, now: Instant) -> bool {
+        self.has_listed_records() && !self.is_out_of_touch(now)
+    }
+
+    /// Whether a kind that records are made of has been out of touch for long.
+    pub fn is_out_of_touch(&self, now: Instant) -> bool {
         let is_lost = |(kind, since): (&Kind, &Instant)| {
             kind.is_held() && now.duration_since(*since) >= BROKEN_PATIENCE
         };
-        self.has_listed_records() && !self.broken.iter().any(is_lost)
+        self.broken.iter().any(is_lost)
     }
 }

@@ -9,6 +9,7 @@ use kube::{Client, Config};
 use thiserror::Error;
 
 use super::target::{Limits, Target};
+use super::watch::Trouble;
 
 /// A connection attempt that takes longer has failed.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -54,6 +55,7 @@ pub enum ConnectError {
 pub struct Connection {
     pub(super) client: Client,
     pub(super) identity: Identity,
+    trouble: Trouble,
 }
 
 /// The two ends of a connection, in words.
@@ -133,13 +135,22 @@ impl Connection {
             credential,
         };
         match limits.client(config) {
-            Ok(client) => Ok(Self { client, identity }),
+            Ok(client) => Ok(Self {
+                client,
+                identity,
+                trouble: Trouble::default(),
+            }),
             Err(source) => Err(ConnectError::Client {
                 server: identity.server,
                 credential: identity.credential,
                 source,
             }),
         }
+    }
+
+    /// What is wrong with the watches of this connection, as long as it is.
+    pub fn trouble(&self) -> Trouble {
+        self.trouble.clone()
     }
 
     /// Who talks to whom.

@@ -35,6 +35,7 @@ use super::strip::Strip;
 use super::strip::pod::{AnyPod, LocalPod};
 use super::{Event, Verb, trigger};
 use told::Told;
+pub use told::Trouble;
 
 /// The server ends a watch after so many seconds, some jitter added, and it is resumed. Short,
 /// because it is the only sign of life of a resource that never changes: the server sends bookmarks
@@ -52,7 +53,7 @@ const SHORT: Duration = Duration::from_secs(1);
 /// Errors are logged for a person, once each, and told as [`Event::Broken`]; the watch goes on with
 /// backoff and jitter.
 pub async fn run(connection: Connection, needs: Needs, events: mpsc::UnboundedSender<Event>) {
-    let told = Told::new(connection.identity.clone());
+    let told = Told::new(connection.identity.clone(), connection.trouble());
     let shared = Shared {
         client: &connection.client,
         needs: &needs,

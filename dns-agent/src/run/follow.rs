@@ -20,6 +20,7 @@ use crate::corefile::Config;
 use crate::k8s::connect::Connection;
 use crate::k8s::needs::Needs;
 use crate::k8s::target::Target;
+use crate::k8s::watch::Trouble;
 use crate::k8s::{Event, manifest, watch as k8s_watch};
 
 use super::metering::Meters;
@@ -38,6 +39,7 @@ pub(super) struct Following {
     /// `None` once it was stopped.
     source: Option<JoinHandle<Result<()>>>,
     control: Option<JoinHandle<()>>,
+    trouble: Trouble,
 }
 
 /// A source that lists, and the Corefile that waits for it.
@@ -95,6 +97,7 @@ impl Demand {
     async fn start(self, args: &RunArgs) -> Result<(Following, UnboundedReceiver<Event>)> {
         let (events, inbox) = mpsc::unbounded_channel();
         let needs = self.needs.clone();
+        let mut trouble = Trouble::default();
         let source = match &args.source {
             Source::Path(path) => {
                 let path = path.clone();
@@ -103,6 +106,7 @@ impl Demand {
             Source::Kubernetes => {
                 let connection = Connection::open(args.kubeconfig.as_deref(), &self.target).await?;
                 tracing::info!("following the API server {}", connection.identity().server);
+                trouble = connection.trouble();
                 tokio::spawn(async move {
                     Box::pin(k8s_watch::run(connection, needs, events)).await;
                     Ok(())
@@ -113,6 +117,7 @@ impl Demand {
             demand: self,
             source: Some(source),
             control: None,
+            trouble,
         };
         Ok((following, inbox))
     }
@@ -124,6 +129,11 @@ impl Following {
         let (mut following, inbox) = demand.start(args).await?;
         following.take_in(inbox, audience);
         Ok(following)
+    }
+
+    /// What is wrong with the source, as long as it is.
+    pub(super) fn trouble(&self) -> Trouble {
+        self.trouble.clone()
     }
 
     /// The source's own end, which is an error's.

@@ -6,6 +6,7 @@
 mod corefile;
 mod datapath;
 mod descriptors;
+mod endpoints;
 mod follow;
 mod metering;
 mod reload;
@@ -27,13 +28,15 @@ use crate::cluster::Cluster;
 use crate::cluster::control::Progress;
 use crate::cluster::objects::Objects;
 use crate::corefile::Config;
+use crate::k8s::watch::Trouble;
 use crate::kernel::attach::Attacher;
 use crate::kernel::object::Constants;
 use crate::map::held::Held;
 use crate::plugin::transfer::notify::Notifier;
-use crate::serve::admin::{Admin, Endpoint, Status, Wanted};
+use crate::serve::admin::{Admin, Status, Wanted};
 use corefile::Corefile;
 use datapath::Datapath;
+use endpoints::wanted;
 use follow::{Audience, Demand, Following, Listed, Successor};
 use metering::Meters;
 use serving::Serving;
@@ -41,6 +44,8 @@ use surroundings::Surroundings;
 
 /// The reason for not being ready that the first full list takes away.
 const LISTED: &str = "kubernetes";
+/// The reason for not being ready that the right DNS Service takes away.
+const ASKED: &str = "DNS Service";
 /// How often the node is looked at for what has come or gone.
 const LOOK_AROUND: Duration = Duration::from_secs(5);
 /// How long queries under way may take once we stop.
@@ -74,6 +79,7 @@ struct Agent {
     status: Status,
     admin: Admin,
     wanted: Vec<Wanted>,
+    trouble: Trouble,
 }
 
 impl Agent {
@@ -91,6 +97,7 @@ impl Agent {
         };
         let demand = Demand::of(&agent.config, &agent.args)?;
         let mut following = Following::start(demand, &agent.args, &audience).await?;
+        agent.trouble = following.trouble();
         let mut successor: Option<Successor> = None;
         let (detach, attached) = agent.attach()?;
         let coredns = agent.status.metrics.coredns().clone();
@@ -160,6 +167,7 @@ impl Agent {
             status,
             admin,
             wanted,
+            trouble: Trouble::default(),
         };
         agent.export_outcomes();
         agent.count_answers();
@@ -258,18 +266,34 @@ impl Agent {
             self.find_dns_service();
         }
         self.set_destinations();
-        self.status.ready.set(LISTED, is_listed);
         if is_listed && self.datapath.is_some() {
             let cluster = self.cluster.read();
             self.surroundings.say(&self.args, &self.config, &cluster);
         }
+        self.tell_readiness();
     }
 
-    /// Whether NodeLocal DNSCache has come or gone.
+    /// What `/ready` says: the words of the log, so that who looks at the pod need not look there.
+    fn tell_readiness(&self) {
+        let is_in_touch = {
+            let cluster = self.cluster.read();
+            cluster.is_listed() && !cluster.is_out_of_touch()
+        };
+        let unserved = self.surroundings.unserved();
+        self.status.ready.set(LISTED, is_in_touch);
+        self.status.ready.set(ASKED, unserved.is_empty());
+        let mut notes: Vec<String> = self.trouble.reasons().into_iter().collect();
+        notes.extend(unserved.iter().cloned());
+        notes.extend(self.config.passed.iter().cloned());
+        self.status.ready.note(notes);
+    }
+
+    /// Whether NodeLocal DNSCache has come or gone, and whether the API server can still be reached.
     fn look_around(&mut self) {
         if self.surroundings.look() {
             self.set_destinations();
         }
+        self.tell_readiness();
     }
 
     /// Takes the Service that pods ask where the usual one is not there.
@@ -361,13 +385,17 @@ impl Agent {
             Ok(()) => {
                 listed.following.take_in(listed.inbox, audience);
                 *following = listed.following;
+                self.trouble = following.trouble();
                 tracing::info!("the changed Corefile is in force");
             }
             Err(error) => {
                 self.reload_failed(&error);
                 let demand = following.demand.clone();
                 match Following::start(demand, &self.args, audience).await {
-                    Ok(same) => *following = same,
+                    Ok(same) => {
+                        *following = same;
+                        self.trouble = following.trouble();
+                    }
                     Err(error) => tracing::error!("{error:#}; the last objects stay in force"),
                 }
             }
@@ -408,7 +436,7 @@ impl Agent {
         self.notifier = Notifier::start(&config, &self.cluster);
         self.config = config;
         self.complaint = None;
-        self.status.ready.note(self.config.passed.clone());
+        self.tell_readiness();
         self.set_destinations();
         Ok(())
     }
@@ -451,33 +479,4 @@ fn own_addresses(config: &Config, args: &RunArgs) -> Result<Vec<IpAddr>> {
     own.sort();
     own.dedup();
     Ok(own)
-}
-
-/// The HTTP endpoints of the Corefile and of `--metrics`, which takes the place of `prometheus`. Where the metrics
-/// are, health and readiness are too.
-fn wanted(config: &Config, args: &RunArgs) -> Vec<Wanted> {
-    const ALL: &[Endpoint] = &[Endpoint::Health, Endpoint::Ready, Endpoint::Metrics];
-    let mut wanted = Vec::new();
-    let mut add = |plugin, address: &dyn ToString, endpoints: &[Endpoint]| {
-        wanted.push(Wanted {
-            plugin,
-            address: address.to_string(),
-            endpoints: endpoints.to_vec(),
-        });
-    };
-    for server in &config.servers {
-        if let Some(health) = &server.health {
-            add("health", &health.address, &[Endpoint::Health]);
-        }
-        if let Some(address) = &server.ready {
-            add("ready", address, &[Endpoint::Ready]);
-        }
-        if let (Some(address), None) = (&server.prometheus, args.metrics) {
-            add("prometheus", address, ALL);
-        }
-    }
-    if let Some(address) = args.metrics {
-        add("--metrics", &address, ALL);
-    }
-    wanted
 }

@@ -35,6 +35,8 @@ pub(super) struct Surroundings {
     is_beside: bool,
     /// What was last said, so that it is said once.
     said: Vec<String>,
+    /// What of it means that pods ask an address that the kernel does not answer for.
+    unserved: Vec<String>,
 }
 
 impl Surroundings {
@@ -54,6 +56,7 @@ impl Surroundings {
             node_local: node_local(),
             is_beside: true,
             said: Vec::new(),
+            unserved: Vec::new(),
         }
     }
 
@@ -92,6 +95,11 @@ impl Surroundings {
         services.next().map(|service| service.key.clone())
     }
 
+    /// Why the pods' queries do not come to the kernel's answers, as last said; empty: they do.
+    pub(super) fn unserved(&self) -> &[String] {
+        &self.unserved
+    }
+
     /// Says what was found, and why nothing is accelerated if that is so; each once.
     pub(super) fn say(&mut self, args: &RunArgs, config: &Config, cluster: &Cluster) {
         if !self.is_beside {
@@ -121,20 +129,23 @@ impl Surroundings {
                 "{nothing}: the Corefile has no server block with kubernetes whose names the kernel may answer"
             ));
         }
+        let mut unserved = Vec::new();
         if served.is_empty() {
-            lines.push(format!(
+            unserved.push(format!(
                 "{nothing}: there is no Service {service} with a ClusterIP, nor one with an address of {path}; name the \
                  DNS Service with --service NAMESPACE/NAME, or the address that pods ask with --service-ip"
             ));
         }
         let asked = &self.resolver.nameservers;
         if self.resolver.domain.is_some() && !asked.iter().any(|ip| served.contains(ip)) {
-            lines.push(format!(
+            unserved.push(format!(
                 "{nothing}: pods of this node ask {}, which is neither {service} nor NodeLocal DNSCache; if this is the \
                  cluster's DNS, name it with --service-ip",
                 list(asked)
             ));
         }
+        lines.extend(unserved.iter().cloned());
+        self.unserved = unserved;
         for line in lines.iter().filter(|line| !self.said.contains(line)) {
             if line.starts_with(nothing) {
                 tracing::warn!("{line}");

@@ -10,6 +10,7 @@ pub mod fit;
 pub mod identity;
 pub mod listener;
 pub mod query;
+pub mod ready;
 mod records;
 pub mod response;
 #[cfg(test)]

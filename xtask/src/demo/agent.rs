@@ -1,9 +1,6 @@
 //! `kerndns run` in the node's namespace, and what it counts.
-//!
-//! The counters are read from `/metrics` in the Prometheus text format.
 
 use std::fs::File;
-use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
@@ -14,15 +11,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail, ensure};
 
 use super::lab::{Lab, Place, SERVICE_V4, SERVICE_V6};
-use crate::command;
+use crate::http::Request;
+use crate::{command, exposition};
 
 /// How long the agent may take until it has read the manifests and filled the maps.
 const START: Duration = Duration::from_secs(30);
 const METRICS: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9153);
-
-/// The outcomes by which the kernel answers; all others pass the query on.
-const ANSWERS: [&str; 3] = ["answer", "nodata", "nxdomain"];
 
 /// Starts it and waits until `/ready` says yes; an error carries the end of its log. The lab ends it,
 /// with everything else in the node's namespace.
@@ -52,7 +47,7 @@ pub(super) fn start(lab: &Lab, binary: &Path) -> anyhow::Result<Child> {
 
 /// How many queries the kernel has answered so far, over all hooks.
 pub(super) fn kernel_answers(lab: &Lab) -> anyhow::Result<u64> {
-    Ok(count_answers(&get(lab, "/metrics")?))
+    Ok(exposition::kernel_answers(&get(lab, "/metrics")?))
 }
 
 fn spawn(lab: &Lab, binary: &Path) -> anyhow::Result<Child> {
@@ -83,61 +78,18 @@ fn spawn(lab: &Lab, binary: &Path) -> anyhow::Result<Child> {
     kerndns.process_group(0).spawn().context("start kerndns")
 }
 
-/// One HTTP/1.0 GET from inside the node's namespace (RFC 1945): the body of a 200.
+/// The body of a 200, asked from inside the node's namespace.
 fn get(lab: &Lab, path: &str) -> anyhow::Result<String> {
     let limit = Duration::from_secs(2);
-    let response = lab.inside(Place::Node, || {
-        let mut stream = TcpStream::connect_timeout(&METRICS, limit)?;
-        stream.set_read_timeout(Some(limit))?;
-        write!(stream, "GET {path} HTTP/1.0\r\nHost: {METRICS}\r\n\r\n")?;
-        let mut response = String::new();
-        stream.read_to_string(&mut response)?;
-        Ok(response)
+    let stream = lab.inside(Place::Node, || {
+        Ok(TcpStream::connect_timeout(&METRICS, limit)?)
     })?;
-    let (head, body) = response
-        .split_once("\r\n\r\n")
-        .context("an HTTP response without a body")?;
-    let status = head.lines().next().unwrap_or_default();
-    ensure!(
-        status.split(' ').nth(1) == Some("200"),
-        "GET {path}: {status}"
-    );
-    Ok(body.to_owned())
-}
-
-/// The sum of `kerndns_kernel_outcomes_total{hook="...",outcome="..."}` over what answers.
-fn count_answers(metrics: &str) -> u64 {
-    let counters = metrics.lines().filter_map(|line| {
-        let (labels, count) = line
-            .strip_prefix("kerndns_kernel_outcomes_total{")?
-            .split_once("} ")?;
-        let outcome = labels
-            .split(',')
-            .find_map(|label| label.strip_prefix("outcome=\""))?;
-        let count: u64 = count.split(' ').next()?.parse().ok()?;
-        ANSWERS
-            .contains(&outcome.trim_end_matches('"'))
-            .then_some(count)
-    });
-    counters.sum()
+    // A socket stays in the namespace that it was made in.
+    Request::get(path).send(stream, limit)
 }
 
 fn log_end(lab: &Lab) -> String {
     let log = std::fs::read_to_string(lab.log()).unwrap_or_default();
     let lines: Vec<&str> = log.lines().collect();
     lines[lines.len().saturating_sub(20)..].join("\n")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_outcomes_that_answer_are_counted() {
-        let metrics = "# TYPE kerndns_kernel_outcomes counter\n\
-            kerndns_kernel_outcomes_total{hook=\"tc\",outcome=\"answer\"} 5\n\
-            kerndns_kernel_outcomes_total{hook=\"xdp\",outcome=\"nxdomain\"} 2\n\
-            kerndns_kernel_outcomes_total{hook=\"tc\",outcome=\"not_dns\"} 90\n";
-        assert_eq!(count_answers(metrics), 7);
-    }
 }

@@ -108,7 +108,7 @@ fn run_dig(dig: &mut Command) -> anyhow::Result<Answer> {
 }
 
 /// dig's comments and answer section: the response code, and the data behind name, TTL, class, type.
-fn read_dig(output: &str) -> Answer {
+pub(crate) fn read_dig(output: &str) -> Answer {
     let rcode = output
         .split_once("status: ")
         .and_then(|(_, rest)| rest.split(',').next());

@@ -23,8 +23,11 @@ use anyhow::{Context as _, bail, ensure};
 use clap::Args;
 
 use self::ask::Asked;
+pub(crate) use self::ask::read_dig;
 use self::lab::Lab;
+pub(crate) use self::question::Answer;
 use self::question::Question;
+pub(crate) use self::wire::{Type, query};
 use crate::{command, setup};
 
 /// What a person may ask of the demo.

@@ -37,11 +37,11 @@ pub(super) enum Way {
 
 /// A set of records in presentation format, or why there are none.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Answer {
+pub(crate) struct Answer {
     /// As dig says it (`NOERROR`, `NXDOMAIN`).
-    pub(super) rcode: String,
+    pub(crate) rcode: String,
     /// The RDATA of each record of the answer section.
-    pub(super) records: BTreeSet<String>,
+    pub(crate) records: BTreeSet<String>,
 }
 
 impl Answer {

@@ -7,7 +7,7 @@ use anyhow::ensure;
 
 /// The record types that the demo knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Type {
+pub(crate) enum Type {
     A,
     Cname,
     Ptr,
@@ -42,7 +42,7 @@ impl fmt::Display for Type {
 
 /// A query for one name in class IN, with recursion desired and, if `edns`, an OPT record that takes
 /// 1232 octets (RFC 6891).
-pub(super) fn query(id: u16, name: &str, rrtype: Type, edns: bool) -> anyhow::Result<Vec<u8>> {
+pub(crate) fn query(id: u16, name: &str, rrtype: Type, edns: bool) -> anyhow::Result<Vec<u8>> {
     let mut message = Vec::with_capacity(64);
     message.extend(id.to_be_bytes());
     message.extend([0x01, 0x00, 0, 1, 0, 0, 0, 0, 0, u8::from(edns)]);

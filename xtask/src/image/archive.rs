@@ -19,8 +19,8 @@ use serde::Serialize;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-use super::rootfs::{AGENT, Files};
-use super::{Arch, Commit, NAME, version};
+use super::rootfs::Files;
+use super::{Arch, Commit, version};
 
 /// containerd's annotation for the whole name; OCI's own is the tag.
 const CONTAINERD_NAME: &str = "io.containerd.image.name";
@@ -35,8 +35,8 @@ pub(super) struct Image {
 }
 
 impl Image {
-    /// Puts `files` into one layer.
-    pub(super) fn new(arch: Arch, files: &Files, commit: &Commit) -> Result<Self> {
+    /// Puts `files` into one layer; the program at the root of the last part of `name` is what it runs.
+    pub(super) fn new(name: &str, arch: Arch, files: &Files, commit: &Commit) -> Result<Self> {
         let mut blobs = Blobs::default();
         let tar = tar_of(
             files
@@ -46,7 +46,8 @@ impl Image {
         )?;
         let diff_id = format!("sha256:{}", sha256(&tar));
         let layer = blobs.add(MediaType::ImageLayerGzip, gzip(&tar)?)?;
-        let config = configuration(arch, diff_id, commit)?;
+        let program = name.rsplit('/').next().unwrap_or(name);
+        let config = configuration(program, arch, diff_id, commit)?;
         let config = blobs.add(MediaType::ImageConfig, canonical(&config)?)?;
         let (config_path, layer_path) = (path(&config), path(&layer));
         let manifest = ImageManifestBuilder::default()
@@ -54,11 +55,11 @@ impl Image {
             .media_type(MediaType::ImageManifest)
             .config(config)
             .layers(vec![layer])
-            .annotations(labels(commit))
+            .annotations(labels(program, commit))
             .build()?;
         let mut manifest = blobs.add(MediaType::ImageManifest, canonical(&manifest)?)?;
         let digest = manifest.digest().to_string();
-        let name = format!("{NAME}:{}", version());
+        let name = format!("{name}:{}", version());
         manifest.set_platform(Some(
             PlatformBuilder::default()
                 .architecture(architecture(arch))
@@ -132,12 +133,17 @@ fn path(blob: &Descriptor) -> String {
     format!("blobs/sha256/{}", blob.digest().digest())
 }
 
-fn configuration(arch: Arch, diff_id: String, commit: &Commit) -> Result<oci::ImageConfiguration> {
+fn configuration(
+    program: &str,
+    arch: Arch,
+    diff_id: String,
+    commit: &Commit,
+) -> Result<oci::ImageConfiguration> {
     let config = ConfigBuilder::default()
-        .entrypoint(vec![format!("/{AGENT}")])
+        .entrypoint(vec![format!("/{program}")])
         .cmd(vec!["--help".to_owned()])
         .working_dir("/")
-        .labels(labels(commit))
+        .labels(labels(program, commit))
         .build()?;
     let mut history = HistoryBuilder::default().created_by("cargo xtask image");
     let mut builder = ImageConfigurationBuilder::default()
@@ -165,9 +171,9 @@ fn architecture(arch: Arch) -> oci::Arch {
 }
 
 /// The labels of the image-spec's annotations.
-fn labels(commit: &Commit) -> HashMap<String, String> {
+fn labels(program: &str, commit: &Commit) -> HashMap<String, String> {
     let mut labels = HashMap::from([
-        (ANNOTATION_TITLE, "kerndns".to_owned()),
+        (ANNOTATION_TITLE, program.to_owned()),
         (
             ANNOTATION_DESCRIPTION,
             "Cluster DNS for Kubernetes, answered inside the Linux kernel".to_owned(),

@@ -82,7 +82,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         let start = Instant::now();
         let agent = build::agent(&root, arch)?;
         let files = rootfs::files(&root, arch, &agent)?;
-        let image = Image::new(arch, &files, &commit)?;
+        let image = Image::new(NAME, arch, &files, &commit)?;
         let path = out.join(file_name(arch));
         let size = image.write(&path)?;
         ensure!(
@@ -103,6 +103,13 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
+/// An archive with one static program in it, called as the last part of the image's name; written to `path`.
+pub(crate) fn of_program(name: &str, arch: Arch, program: &Path, path: &Path) -> Result<()> {
+    let files = rootfs::program(name.rsplit('/').next().unwrap_or(name), program)?;
+    Image::new(name, arch, &files, &Commit::default())?.write(path)?;
+    Ok(())
+}
+
 /// The archive's name.
 pub(crate) fn file_name(arch: Arch) -> String {
     format!("kerndns-{}-{}.tar", version(), arch.name())
@@ -113,7 +120,8 @@ pub(crate) fn version() -> &'static str {
     env!("CARGO_PKG_VERSION")
 }
 
-fn root() -> Result<PathBuf> {
+/// The repository's root directory.
+pub(crate) fn root() -> Result<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     root.canonicalize()
         .with_context(|| format!("cannot find {}", root.display()))

@@ -44,6 +44,15 @@ pub(super) fn files(root: &Path, arch: Arch, agent: &Path) -> Result<Files> {
     Ok(files)
 }
 
+/// One program and nothing else.
+pub(super) fn program(name: &str, program: &Path) -> Result<Files> {
+    let file = File {
+        content: read(program)?,
+        mode: 0o755,
+    };
+    Ok(Files::from([(name.to_owned(), file)]))
+}
+
 fn read(path: &Path) -> Result<Vec<u8>> {
     fs::read(path).with_context(|| format!("cannot read {}", path.display()))
 }

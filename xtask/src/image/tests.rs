@@ -28,7 +28,7 @@ fn image(arch: Arch) -> Image {
         seconds: 1_700_000_000,
         time: Some("2023-11-14T22:13:20Z".to_owned()),
     };
-    Image::new(arch, &files, &commit).unwrap()
+    Image::new(super::NAME, arch, &files, &commit).unwrap()
 }
 
 /// The regular files of an archive: mode, time and content by path.

@@ -1,0 +1,222 @@
+//! The program that runs in the pods of `cargo xtask e2e`, alone in its image: built for musl, with nothing but the
+//! standard library. Queries come as octets, so that it knows of DNS (RFC 1035 4.1.1) only where the header has the
+//! RCODE and the number of answers.
+
+use std::collections::BTreeSet;
+use std::env;
+use std::io::{self, Read as _, Write as _};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, ToSocketAddrs as _, UdpSocket};
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// A query that has no response by then is lost; stub resolvers wait five seconds.
+const LOST: Duration = Duration::from_secs(1);
+const USAGE: &str = "wait | resolve NAME... | ask SERVER PERIOD_US SECONDS QUERY... | until SERVER SECONDS QUERY WANT | \
+                     get ADDRESS PATH";
+
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+fn main() -> ExitCode {
+    let words: Vec<String> = env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let done = match words.as_slice() {
+        ["wait"] => loop {
+            thread::park();
+        },
+        ["resolve", names @ ..] => {
+            for name in names {
+                resolve(name);
+            }
+            Ok(())
+        }
+        ["ask", server, period, seconds, queries @ ..] => ask(server, period, seconds, queries),
+        ["until", server, seconds, query, want] => until(server, seconds, query, want),
+        ["get", address, path] => get(address, path),
+        _ => Err(USAGE.into()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The C library's getaddrinfo, which the standard library calls: `NAME ADDRESS...`.
+fn resolve(name: &str) {
+    let found: BTreeSet<IpAddr> = match (name, 0).to_socket_addrs() {
+        Ok(found) => found.map(|address| address.ip()).collect(),
+        Err(_) => BTreeSet::new(),
+    };
+    let found: Vec<String> = found.iter().map(ToString::to_string).collect();
+    println!("{name} {}", found.join(" "));
+}
+
+/// What became of the queries of one kind.
+#[derive(Default)]
+struct Tally {
+    sent: usize,
+    /// NOERROR with records, by round trip.
+    answered: Vec<Duration>,
+    /// Any other response.
+    other: usize,
+    lost: usize,
+    /// ICMP said that nobody is there.
+    refused: usize,
+}
+
+/// One query every so many microseconds, or (0) one as soon as the last is answered; each from a port of its own, as stub
+/// resolvers do. Says once a second what became of them so far.
+fn ask(server: &str, period: &str, seconds: &str, queries: &[&str]) -> Result<()> {
+    let server: SocketAddr = server.parse()?;
+    let period = Duration::from_micros(period.parse()?);
+    let length = Duration::from_secs_f64(seconds.parse()?);
+    let queries = queries
+        .iter()
+        .map(|query| octets(query))
+        .collect::<Result<Vec<_>>>()?;
+    let tallies: Vec<_> = queries
+        .iter()
+        .map(|_| Arc::new(Mutex::new(Tally::default())))
+        .collect();
+    let (start, mut said) = (Instant::now(), Instant::now());
+    let mut next = start;
+    for (tally, query) in tallies.iter().zip(&queries).cycle() {
+        if period.is_zero() {
+            one(server, query, tally);
+        } else {
+            let (tally, query) = (Arc::clone(tally), query.clone());
+            thread::spawn(move || one(server, &query, &tally));
+            next += period;
+            thread::sleep(next.saturating_duration_since(Instant::now()));
+        }
+        if said.elapsed() > Duration::from_secs(1) {
+            say(&tallies);
+            said = Instant::now();
+        }
+        if start.elapsed() >= length {
+            break;
+        }
+    }
+    if !period.is_zero() {
+        thread::sleep(LOST + Duration::from_millis(200));
+    }
+    say(&tallies);
+    Ok(())
+}
+
+fn one(server: SocketAddr, query: &[u8], tally: &Mutex<Tally>) {
+    let start = Instant::now();
+    let response = exchange(server, query, LOST);
+    let took = start.elapsed();
+    let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
+    tally.sent += 1;
+    match response {
+        Ok(response) if is_answer(&response) => tally.answered.push(took),
+        Ok(_) => tally.other += 1,
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => tally.refused += 1,
+        Err(_) => tally.lost += 1,
+    }
+}
+
+fn exchange(server: SocketAddr, query: &[u8], timeout: Duration) -> io::Result<Vec<u8>> {
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
+    socket.connect(server)?;
+    socket.set_read_timeout(Some(timeout))?;
+    socket.send(query)?;
+    let mut response = vec![0; 4096];
+    let length = socket.recv(&mut response)?;
+    response.truncate(length);
+    if length < 12 || response[..2] != query[..2] {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    Ok(response)
+}
+
+fn rcode(response: &[u8]) -> u8 {
+    response[3] & 15
+}
+
+fn is_answer(response: &[u8]) -> bool {
+    rcode(response) == 0 && response[6..8] != [0, 0]
+}
+
+/// `tally INDEX sent N answered N other N lost N refused N p50 µs p99 µs max µs cpu µs`; the CPU time is the process's.
+fn say(tallies: &[Arc<Mutex<Tally>>]) {
+    let schedstat = std::fs::read_to_string("/proc/thread-self/schedstat");
+    let nanoseconds = schedstat
+        .ok()
+        .and_then(|text| text.split(' ').next()?.parse::<u64>().ok());
+    let cpu = nanoseconds.unwrap_or_default() / 1000;
+    for (index, tally) in tallies.iter().enumerate() {
+        let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
+        tally.answered.sort_unstable();
+        let count = tally.answered.len();
+        let at = |part: usize| {
+            let place = (count * part / 100).min(count.saturating_sub(1));
+            tally.answered.get(place).map_or(0, Duration::as_micros)
+        };
+        println!(
+            "tally {index} sent {} answered {count} other {} lost {} refused {} p50 {} p99 {} max {} cpu {cpu}",
+            tally.sent,
+            tally.other,
+            tally.lost,
+            tally.refused,
+            at(50),
+            at(99),
+            at(100)
+        );
+    }
+}
+
+/// Asks every millisecond until the response has the address `want`, any answer (`any`), or says NXDOMAIN (`nxdomain`).
+fn until(server: &str, seconds: &str, query: &str, want: &str) -> Result<()> {
+    let server: SocketAddr = server.parse()?;
+    let limit = Duration::from_secs_f64(seconds.parse()?);
+    let query = octets(query)?;
+    let address: Option<Ipv4Addr> = want.parse().ok();
+    println!("asking");
+    let start = Instant::now();
+    while start.elapsed() < limit {
+        if let Ok(response) = exchange(server, &query, LOST) {
+            let has = |ip: Ipv4Addr| {
+                response[12..]
+                    .windows(4)
+                    .any(|octets| octets == ip.octets())
+            };
+            let is_wanted = match address {
+                Some(ip) => is_answer(&response) && has(ip),
+                None if want == "any" => is_answer(&response),
+                None => rcode(&response) == 3,
+            };
+            if is_wanted {
+                println!("seen");
+                return Ok(());
+            }
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+    Err(format!("not {want} within {seconds} s").into())
+}
+
+/// The body of an HTTP response (RFC 1945).
+fn get(address: &str, path: &str) -> Result<()> {
+    let mut stream = TcpStream::connect_timeout(&address.parse()?, Duration::from_secs(5))?;
+    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+    write!(stream, "GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n")?;
+    let mut response = Vec::new();
+    stream.read_to_end(&mut response)?;
+    let response = String::from_utf8_lossy(&response);
+    let (_, body) = response.split_once("\r\n\r\n").ok_or("no body")?;
+    print!("{body}");
+    Ok(())
+}
+
+fn octets(hex: &str) -> Result<Vec<u8>> {
+    let pairs = (0..hex.len()).step_by(2);
+    let octets = pairs.map(|at| u8::from_str_radix(hex.get(at..at + 2).unwrap_or("?"), 16));
+    Ok(octets.collect::<std::result::Result<_, _>>()?)
+}
