@@ -395,11 +395,12 @@ fn what_changes_within_a_serials_second_gets_the_next_ones() {
 fn who_looks_at_the_objects_keeps_those_of_the_moment() {
     let mut bench = Bench::listed();
     let key = ObjectKey::new("default", "web");
-    let before = bench.cluster.objects.snapshot();
+    let instance = Arc::clone(&bench.cluster.instances[0]);
+    let before = bench.cluster.snapshot(&instance);
     bench.take([change(Verb::Delete(Kind::Service, key.clone()))]);
     assert!(before.service(&key).is_some());
     assert!(bench.cluster.index().service(&key).is_none());
-    assert!(bench.cluster.objects.snapshot().service(&key).is_none());
+    assert!(bench.cluster.snapshot(&instance).service(&key).is_none());
 }
 
 #[test]
