@@ -224,6 +224,15 @@ impl Facts {
         None
     }
 
+    /// What of a name in lower case is left of the zone it is in, with the dot between; none of reverse zones.
+    pub(crate) fn labels_above_zone<'a>(&self, name: &'a str) -> Option<&'a str> {
+        self.soas
+            .keys()
+            .filter(|zone| !zone.ends_with(".arpa."))
+            .filter_map(|zone| name.strip_suffix(zone.as_str()))
+            .min_by_key(|labels| labels.len())
+    }
+
     /// The SOA of a denial of `name`, its owner in the case of `name`; none outside the zones.
     pub(crate) fn soa(&self, name: &str) -> Option<Record> {
         let mut start = 0;

@@ -28,6 +28,8 @@ const KERNDNS: SocketAddr = SocketAddr::new(SERVICE_V4, 53);
 const COREDNS: SocketAddr = SocketAddr::new(SERVICE_V4, 5354);
 /// The scripted upstream, on the node.
 const UPSTREAM: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 1053);
+/// A second, and the tick of the second after it.
+const SERIAL_SETTLES: Duration = Duration::from_millis(2200);
 /// How long a server may take to start, or to see what was written.
 const PATIENCE: Duration = Duration::from_secs(40);
 /// How many requests the API server gets at a time.
@@ -229,6 +231,8 @@ impl<'a> Lab<'a> {
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         }
+        // What changed twice within a second gets its second SERIAL in the next one: ways asked in between would differ.
+        tokio::time::sleep(SERIAL_SETTLES).await;
         Ok(())
     }
 

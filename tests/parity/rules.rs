@@ -204,8 +204,8 @@ fn txt_above(question: &Question, facts: &Facts, response: &mut Response) {
     let name = question.name.to_lowercase();
     let denied = response.rcode == NXDOMAIN && response.is_denial();
     // The apex, `svc`, `pod`, and the namespaces below them.
-    let at_the_top = name
-        .strip_suffix(&facts.zone)
+    let at_the_top = facts
+        .labels_above_zone(&name)
         .is_some_and(|labels| labels.split('.').count() <= 3);
     if question.qtype == TXT && denied && at_the_top && !facts.is_missing(&name) {
         deny(question, facts, NOERROR, response);

@@ -14,6 +14,7 @@ use dns_ebpf::scratch::{DNS, Scratch};
 pub(super) mod alias;
 
 use super::Cluster;
+use super::instance::Instance;
 use super::objects::{self, Objects};
 use crate::corefile::Config;
 use crate::k8s::needs::Seen;
@@ -394,11 +395,12 @@ fn what_changes_within_a_serials_second_gets_the_next_ones() {
 fn who_looks_at_the_objects_keeps_those_of_the_moment() {
     let mut bench = Bench::listed();
     let key = ObjectKey::new("default", "web");
-    let before = bench.cluster.snapshot();
+    let instance = Arc::clone(&bench.cluster.instances[0]);
+    let before = bench.cluster.snapshot(&instance);
     bench.take([change(Verb::Delete(Kind::Service, key.clone()))]);
     assert!(before.service(&key).is_some());
     assert!(bench.cluster.index().service(&key).is_none());
-    assert!(bench.cluster.snapshot().service(&key).is_none());
+    assert!(bench.cluster.snapshot(&instance).service(&key).is_none());
 }
 
 #[test]

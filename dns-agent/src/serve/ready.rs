@@ -15,7 +15,9 @@ pub fn ask(mut address: SocketAddr) -> io::Result<(bool, String)> {
     }
     let mut stream = TcpStream::connect_timeout(&address, LIMIT)?;
     stream.set_read_timeout(Some(LIMIT))?;
-    write!(stream, "GET /ready HTTP/1.0\r\nHost: {address}\r\n\r\n")?;
+    // In one segment: a server that answers the first line and closes resets what comes after it.
+    let request = format!("GET /ready HTTP/1.0\r\nHost: {address}\r\n\r\n");
+    stream.write_all(request.as_bytes())?;
     let mut response = String::new();
     stream.read_to_string(&mut response)?;
     let (head, body) = response.split_once("\r\n\r\n").unwrap_or((&response, ""));
