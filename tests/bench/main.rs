@@ -6,8 +6,12 @@
 //! `cargo xtask bench` builds what this needs and runs it, as root.
 
 mod cost;
+mod generator;
 mod machine;
+mod population;
 mod report;
+mod sizes;
+mod workload;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -23,6 +27,10 @@ use crate::report::{Part, write};
 enum Which {
     /// The programs alone, over floors
     Cost,
+    /// Saturated answers a second, from queries made in the kernel
+    Generator,
+    /// Zones from 100 to a million names
+    Sizes,
 }
 
 #[derive(Debug, Parser)]
@@ -56,7 +64,11 @@ fn run(options: &Options) -> Result<()> {
     );
     let machine = Machine::read()?;
     println!("{}", machine.text());
-    let parts = [(Which::Cost, cost::run as fn(bool) -> Result<Part>)];
+    let parts = [
+        (Which::Cost, cost::run as fn(bool) -> Result<Part>),
+        (Which::Generator, generator::run),
+        (Which::Sizes, sizes::run),
+    ];
     let mut done = Vec::new();
     for (which, run) in parts {
         if options.only.is_empty() || options.only.contains(&which) {

@@ -42,13 +42,18 @@ impl<'a> Agent<'a> {
 
     /// Waits until it has listed every object and written the maps.
     pub fn ready(&mut self) -> Result<()> {
-        let end = Instant::now() + Duration::from_secs(30);
+        self.ready_within(Duration::from_secs(30))
+    }
+
+    /// The same, with more patience than that.
+    pub fn ready_within(&mut self, patience: Duration) -> Result<()> {
+        let end = Instant::now() + patience;
         while !self.get("/ready").is_ok_and(|(status, _)| status == 200) {
             if let Some(status) = self.child.try_wait()? {
                 bail!("kerndns ended, {status}:\n{}", self.log());
             }
             ensure!(Instant::now() < end, "never ready:\n{}", self.log());
-            thread::sleep(Duration::from_millis(20));
+            thread::sleep(Duration::from_millis(5));
         }
         Ok(())
     }
@@ -146,6 +151,11 @@ impl<'a> Agent<'a> {
             .next()
             .context("no number")?
             .parse()?)
+    }
+
+    /// Its process's number.
+    pub fn process(&self) -> u32 {
+        self.child.id()
     }
 
     /// How many descriptors it has open.

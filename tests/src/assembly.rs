@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use aya_obj::generated::{
-    bpf_attach_type, bpf_attr, bpf_cmd, bpf_insn, bpf_map_type, bpf_prog_type,
+    BPF_F_TEST_XDP_LIVE_FRAMES, bpf_attach_type, bpf_attr, bpf_cmd, bpf_insn, bpf_map_type,
+    bpf_prog_type,
 };
 
 /// Registers: R0 holds what is returned, R1 to R5 are arguments and lost in a call, R6 to R9 are kept,
@@ -155,6 +156,18 @@ pub fn update(map: &OwnedFd, key: u32, value: &[u8]) -> Result<()> {
     Ok(())
 }
 
+/// Reads an element of such a map; `value` has the length it was made for.
+pub fn look_up(map: BorrowedFd<'_>, key: u32, value: &mut [u8]) -> io::Result<()> {
+    let mut attr = zeroed();
+    // SAFETY: BPF_MAP_LOOKUP_ELEM reads this member of the union.
+    let element = unsafe { &mut attr.__bindgen_anon_2 };
+    element.map_fd = map.as_raw_fd().cast_unsigned();
+    element.key = (&raw const key) as u64;
+    element.__bindgen_anon_1.value = value.as_mut_ptr() as u64;
+    bpf(bpf_cmd::BPF_MAP_LOOKUP_ELEM, &mut attr)?;
+    Ok(())
+}
+
 /// What `BPF_PROG_TEST_RUN` said.
 #[derive(Debug)]
 pub struct Ran {
@@ -189,19 +202,43 @@ pub fn test_run(program: BorrowedFd<'_>, frame: &[u8], repeat: u32) -> Result<Ra
     })
 }
 
-fn zeroed() -> bpf_attr {
+/// Has an XDP program act upon `count` frames as if the interface `ifindex` of the thread's network namespace had
+/// received them: `XDP_TX` sends each out there, `XDP_PASS` hands it to the stack (`BPF_F_TEST_XDP_LIVE_FRAMES`,
+/// Linux 5.18). Pages are used again as the last frame left them, so the program must write the whole frame.
+pub fn send(program: BorrowedFd<'_>, frame: &[u8], ifindex: u32, count: u32) -> Result<()> {
+    /// Frames made before the interfaces' turn comes; a veth pair's ring holds 256.
+    const BATCH: u32 = 64;
+    let size = u32::try_from(frame.len())?;
+    // `struct xdp_md`: data, data_end, data_meta, ingress_ifindex, rx_queue_index, egress_ifindex.
+    let context: [u32; 6] = [0, size, 0, ifindex, 0, 0];
+    let mut attr = zeroed();
+    // SAFETY: BPF_PROG_TEST_RUN reads this member of the union.
+    let test = unsafe { &mut attr.test };
+    test.prog_fd = program.as_raw_fd().cast_unsigned();
+    test.repeat = count;
+    test.data_in = frame.as_ptr() as u64;
+    test.data_size_in = size;
+    test.ctx_in = context.as_ptr() as u64;
+    test.ctx_size_in = u32::try_from(size_of_val(&context))?;
+    test.flags = BPF_F_TEST_XDP_LIVE_FRAMES;
+    test.batch_size = BATCH;
+    bpf(bpf_cmd::BPF_PROG_TEST_RUN, &mut attr).context("sending live frames")?;
+    Ok(())
+}
+
+pub(crate) fn zeroed() -> bpf_attr {
     // SAFETY: a `bpf_attr` is integers, and the kernel wants what is not used to be zero.
     unsafe { std::mem::zeroed() }
 }
 
 /// A call that makes a descriptor.
-fn descriptor(command: bpf_cmd, attr: &mut bpf_attr) -> io::Result<OwnedFd> {
+pub(crate) fn descriptor(command: bpf_cmd, attr: &mut bpf_attr) -> io::Result<OwnedFd> {
     let fd = bpf(command, attr)?;
     // SAFETY: the kernel has just made this descriptor for us.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-fn bpf(command: bpf_cmd, attr: &mut bpf_attr) -> io::Result<i32> {
+pub(crate) fn bpf(command: bpf_cmd, attr: &mut bpf_attr) -> io::Result<i32> {
     // SAFETY: `attr` and what it points to live until the call returns.
     let result = unsafe {
         let size = size_of::<bpf_attr>();

@@ -30,10 +30,14 @@ const BPF_XDP_STORE_BYTES: i32 = 190;
 const IFINDEX: i16 = 40;
 /// `XDP_DROP`.
 const XDP_DROP: i32 = 1;
+/// `XDP_PASS`.
+const XDP_PASS: i32 = 2;
 /// `XDP_TX`.
 const XDP_TX: i32 = 3;
 /// `TC_ACT_SHOT`.
 const TC_SHOT: i32 = 2;
+/// `TCX_NEXT`.
+const TC_NEXT: i32 = -1;
 
 /// Frames that wrappers take in turn, from the first to the last and again.
 pub struct Queries {
@@ -92,6 +96,11 @@ impl<'a> Wrapped<'a> {
     pub fn run(&self, repeat: u32) -> Result<Ran> {
         assembly::test_run(self.wrapper.as_fd(), &self.queries.first, repeat)
     }
+
+    /// Sends `count` queries, in turn, from the interface `ifindex` ([`assembly::send`]); the hook must be XDP.
+    pub fn send(&self, ifindex: u32, count: u32) -> Result<()> {
+        assembly::send(self.wrapper.as_fd(), &self.queries.first, ifindex, count)
+    }
 }
 
 /// A program that takes no notice of the frame.
@@ -100,7 +109,63 @@ pub fn empty(hook: Hook) -> Result<OwnedFd> {
         Hook::Xdp => XDP_DROP,
         Hook::Tc => TC_SHOT,
     };
-    assembly::load(kind(hook), "floor_drop", &[set(R[0], verdict), exit()])
+    verdict_of(hook, "floor_drop", verdict)
+}
+
+/// What makes an XDP wrapper a sender: the frame goes out of the interface, to the XDP program at its peer; or into the
+/// stack, to the tc program at the interface itself.
+pub fn sender(to: Hook) -> Result<OwnedFd> {
+    let verdict = match to {
+        Hook::Xdp => XDP_TX,
+        Hook::Tc => XDP_PASS,
+    };
+    verdict_of(Hook::Xdp, "sender", verdict)
+}
+
+/// A program that lets everything through.
+pub fn through(hook: Hook) -> Result<OwnedFd> {
+    let verdict = match hook {
+        Hook::Xdp => XDP_PASS,
+        Hook::Tc => TC_NEXT,
+    };
+    verdict_of(hook, "through", verdict)
+}
+
+fn verdict_of(hook: Hook, name: &str, verdict: i32) -> Result<OwnedFd> {
+    assembly::load(kind(hook), name, &[set(R[0], verdict), exit()])
+}
+
+/// A program that counts frames and drops them.
+pub struct Sink {
+    /// The program.
+    pub program: OwnedFd,
+    count: OwnedFd,
+}
+
+impl Sink {
+    /// Loads it. It counts on one CPU at a time.
+    pub fn new(hook: Hook) -> Result<Self> {
+        let count = create_map(bpf_map_type::BPF_MAP_TYPE_ARRAY, 4, 1)?;
+        let mut code = map_value(R[1], &count).to_vec();
+        code.extend([
+            load_from(Size::Word, R[2], R[1], 0),
+            add(R[2], 1),
+            store_to(Size::Word, R[1], 0, R[2]),
+            set(R[0], if hook == Hook::Xdp { XDP_DROP } else { TC_SHOT }),
+            exit(),
+        ]);
+        Ok(Self {
+            program: assembly::load(kind(hook), "sink", &code)?,
+            count,
+        })
+    }
+
+    /// Frames so far, modulo 2^32.
+    pub fn count(&self) -> Result<u32> {
+        let mut count = [0; 4];
+        assembly::look_up(self.count.as_fd(), 0, &mut count)?;
+        Ok(u32::from_ne_bytes(count))
+    }
 }
 
 /// The least that sends a frame back: XDP swaps the MAC addresses and returns `XDP_TX`, tc calls
