@@ -8,79 +8,18 @@
 #[path = "api_kernel_times.rs"]
 mod times;
 
-use std::sync::{Mutex, PoisonError};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use hickory_proto::rr::RecordType::{A, AAAA, CNAME, PTR, SRV};
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding};
-use kerndns_tests::agent::{Agent, binary};
-use kerndns_tests::api_server::{ADMIN, ApiServer, NOBODY};
-use kerndns_tests::asker::{Asker, NODATA, NXDOMAIN, PASSED};
-use kerndns_tests::attacher::block_on;
-use kerndns_tests::site::{SERVICE_V4, Site};
+use kerndns_tests::agent::Agent;
+use kerndns_tests::api_node::{Node, assert_answered_by_the_kernel, on_a_node};
+use kerndns_tests::api_server::{ADMIN, NOBODY};
+use kerndns_tests::asker::{NODATA, NXDOMAIN, PASSED};
 use kerndns_tests::writer::Writer;
 use serde_json::json;
-
-/// A control plane with a DNS Service, and the stub resolver of the node's one pod.
-struct Node<'a> {
-    site: &'a Site,
-    server: ApiServer,
-    writer: Writer,
-    asker: Asker,
-}
-
-/// Runs `test` on a thread in a node's network namespace.
-fn on_a_node(test: impl AsyncFnOnce(Node<'_>) -> Result<()> + Send) -> Result<()> {
-    // One after the other: a control plane that starts takes two cores for itself, and another
-    // test measures times.
-    static ALONE: Mutex<()> = Mutex::new(());
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let site = Site::routed(1)?;
-    let node = &site.testbed.node;
-    let asker = Asker::new(&site.testbed.pods[0], (SERVICE_V4, 53).into())?;
-    // What the kernel passes is refused at once by a port that is closed.
-    node.sysctl("net/ipv4/icmp_ratelimit", "0")?;
-    // Not while a control plane wants the processors.
-    binary();
-    node.enter(|| {
-        block_on(async {
-            // It looks for a default route to know its address by, and there is none.
-            let server = ApiServer::start(&["--advertise-address=192.0.2.1"]).await?;
-            let writer = Writer::new(server.client(ADMIN).await?);
-            let dns = json!({
-                "clusterIP": SERVICE_V4,
-                "ports": [{"name": "dns", "port": 53, "protocol": "UDP"}],
-            });
-            writer.service("kube-system", "kube-dns", dns).await?;
-            test(Node {
-                site: &site,
-                server,
-                writer,
-                asker,
-            })
-            .await
-        })
-    })
-}
-
-impl<'a> Node<'a> {
-    /// An agent with all rights that has listed everything.
-    fn kerndns(&self) -> Result<Agent<'a>> {
-        let mut kerndns = self.site.follow(&self.server.kubeconfig("admin", ADMIN)?)?;
-        kerndns.ready()?;
-        Ok(kerndns)
-    }
-}
-
-/// The kernel has answered at least what the pod was answered.
-fn assert_answered_by_the_kernel(kerndns: &Agent<'_>, asker: &Asker) -> Result<()> {
-    let (answered, responses) = (kerndns.answered()?, asker.responses());
-    assert!(responses > 0);
-    assert!(answered >= responses, "{answered} of {responses}");
-    Ok(())
-}
 
 #[test]
 fn the_kernels_answers_follow_cluster_ips_and_external_names() -> Result<()> {

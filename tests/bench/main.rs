@@ -11,6 +11,8 @@ mod machine;
 mod population;
 mod report;
 mod sizes;
+mod stored;
+mod sync;
 mod workload;
 
 use std::path::PathBuf;
@@ -31,6 +33,8 @@ enum Which {
     Generator,
     /// Zones from 100 to a million names
     Sizes,
+    /// A cluster that grows, on a real API server, beside CoreDNS
+    Sync,
 }
 
 #[derive(Debug, Parser)]
@@ -68,6 +72,7 @@ fn run(options: &Options) -> Result<()> {
         (Which::Cost, cost::run as fn(bool) -> Result<Part>),
         (Which::Generator, generator::run),
         (Which::Sizes, sizes::run),
+        (Which::Sync, sync::run),
     ];
     let mut done = Vec::new();
     for (which, run) in parts {

@@ -103,6 +103,16 @@ impl<'a> Agent<'a> {
         Ok(value.trim().parse()?)
     }
 
+    /// Its own histogram of the time from an event to the answer: how many changes took no longer than each bound, in
+    /// seconds.
+    pub fn event_to_answer(&self) -> Result<String> {
+        let (_, text) = self.get("/metrics")?;
+        let prefix = "kerndns_event_to_answer_seconds_bucket{le=\"";
+        let bucket = |line: &str| Some(line.strip_prefix(prefix)?.replace("\"}", ":"));
+        let buckets: Vec<String> = text.lines().filter_map(bucket).collect();
+        Ok(buckets.join("  "))
+    }
+
     /// Every outcome that was counted, for messages.
     pub fn outcomes(&self) -> Vec<String> {
         let metrics = self.get("/metrics").map(|(_, text)| text);

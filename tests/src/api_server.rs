@@ -15,10 +15,11 @@ use kube::{Api, Client, Config};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use serde_json::json;
 
+use crate::etcd::Etcd;
 use crate::process::Process;
 
 /// What `xtask` builds, and under which name it keeps it.
-const CACHE: &str = "kerndns/kube-1.36.3";
+const CACHE: &str = "kube-1.36.3";
 /// Two cores that build and test at the same time are slow.
 const PATIENCE: Duration = Duration::from_mins(2);
 
@@ -133,6 +134,11 @@ impl ApiServer {
         self.port
     }
 
+    /// What the API server keeps its objects in.
+    pub fn etcd(&self) -> Etcd {
+        Etcd::new(self.etcd_port)
+    }
+
     /// A client that shows `token`.
     pub async fn client(&self, token: &str) -> Result<Client> {
         let kubeconfig = Kubeconfig::read_from(self.kubeconfig("client", token)?)?;
@@ -190,10 +196,7 @@ async fn client(kubeconfig: Kubeconfig) -> Result<Client> {
 /// The directory of `etcd` and `kube-apiserver`: `KUBEBUILDER_ASSETS`, else what `xtask` has built.
 fn assets() -> Result<PathBuf> {
     let named = std::env::var_os("KUBEBUILDER_ASSETS").map(PathBuf::from);
-    let cache = std::env::var_os("XDG_CACHE_HOME").filter(|path| !path.is_empty());
-    let cache = cache.map(PathBuf::from);
-    let cache = cache.or_else(|| Some(std::env::home_dir()?.join(".cache")));
-    let Some(directory) = named.or_else(|| Some(cache?.join(CACHE))) else {
+    let Some(directory) = named.or_else(|| built(CACHE)) else {
         bail!("set KUBEBUILDER_ASSETS to a directory with etcd and kube-apiserver");
     };
     for program in ["etcd", "kube-apiserver"] {
@@ -205,6 +208,14 @@ fn assets() -> Result<PathBuf> {
         );
     }
     Ok(directory)
+}
+
+/// Where `xtask` keeps what it builds once per user, under this name.
+pub(crate) fn built(name: &str) -> Option<PathBuf> {
+    let cache = std::env::var_os("XDG_CACHE_HOME").filter(|path| !path.is_empty());
+    let cache = cache.map(PathBuf::from);
+    let cache = cache.or_else(|| Some(std::env::home_dir()?.join(".cache")))?;
+    Some(cache.join("kerndns").join(name))
 }
 
 /// Ports that were free a moment ago.

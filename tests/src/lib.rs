@@ -1,15 +1,18 @@
 //! The harness of the privileged tests.
 
 pub mod agent;
+pub mod api_node;
 pub mod api_server;
 pub mod asker;
 pub mod assembly;
 pub mod attacher;
 pub mod capture;
 pub mod case;
+pub mod coredns;
 pub mod cost;
 pub mod datagram;
 pub mod dns;
+pub mod etcd;
 pub mod figures;
 pub mod frame;
 pub mod generator;
@@ -23,6 +26,7 @@ pub mod query;
 pub mod responder;
 pub mod runner;
 pub mod site;
+pub mod stopwatch;
 pub mod testbed;
 pub mod upstream;
 pub mod watched;

@@ -1,0 +1,283 @@
+//! A cluster that grows, on a real API server: how long until all of it is known, what that takes in memory, beside
+//! CoreDNS on the same API server; and in the largest, how long a change takes from the write to the kernel's answer.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+use kerndns_tests::api_node::{Node, assert_answered_by_the_kernel, on_a_node};
+use kerndns_tests::api_server::ADMIN;
+use kerndns_tests::coredns::CoreDns;
+use kerndns_tests::figures::{median, percentile, real};
+use kerndns_tests::maps::Programs;
+use kerndns_tests::stopwatch::{Stopwatch, Times};
+use kerndns_tests::watched::Watched;
+use serde_json::{Value, json};
+
+use crate::population::each;
+use crate::report::Part;
+use crate::stored::{ENDPOINTS, objects};
+
+/// Services of each size.
+const SIZES: [u32; 3] = [0, 1_000, 10_000];
+const PATIENCE: Duration = Duration::from_mins(2);
+/// After it is ready, until its memory is looked at: what was needed for the lists alone has been given back by then,
+/// as far as it ever is.
+const SETTLED: Duration = Duration::from_secs(3);
+/// The agent's part of CoreDNS's memory.
+const GOAL: f64 = 1.0 / 3.0;
+/// Octets of map memory for each name.
+const MEMORY_GOAL: f64 = 300.0;
+/// Milliseconds.
+const ANSWER_GOAL: f64 = 1.0;
+const WHOLE_GOAL: f64 = 10.0;
+
+/// A program's starts.
+#[derive(Default)]
+struct Starts {
+    /// Seconds until it was ready.
+    seconds: Vec<f64>,
+    /// Octets in memory afterwards.
+    resident: Vec<f64>,
+    /// The most octets that were there at a time.
+    peak: Vec<f64>,
+}
+
+/// A size of the cluster.
+struct Size {
+    services: u32,
+    kerndns: Starts,
+    coredns: Starts,
+    /// Octets of all maps.
+    maps: u64,
+    names: u64,
+}
+
+/// Measures each size, and changes in the largest.
+pub(crate) fn run(quick: bool) -> Result<Part> {
+    let (starts, rounds) = if quick { (1, 10) } else { (5, 100) };
+    let (sizes, times, own) = on_a_node(async |node: Node<'_>| {
+        let mut sizes = Vec::new();
+        let mut stored = 0;
+        for services in SIZES {
+            node.server.etcd().put(&objects(stored..services))?;
+            stored = services;
+            listed(&node, services).await?;
+            sizes.push(size(&node, services, starts)?);
+        }
+        let (times, own) = changes(node, rounds).await?;
+        Ok((sizes, times, own))
+    })?;
+    let mut times = times;
+    Ok(Part {
+        name: "sync",
+        text: size_table(&sizes, starts)
+            + "\n"
+            + &memory_table(&sizes)
+            + "\n"
+            + &time_table(&mut times, &own),
+        raw: json!({
+            "sizes": sizes.iter().map(raw).collect::<Value>(),
+            "write_ms": times.write, "write_to_event_ms": times.event,
+            "event_to_answer_ms": times.answer, "write_to_answer_ms": times.whole,
+            "agents_own_event_to_answer": own,
+        }),
+    })
+}
+
+/// Waits until the API server tells of all of them.
+async fn listed(node: &Node<'_>, services: u32) -> Result<()> {
+    let mut watched = Watched::start(&node.server.kubeconfig("admin", ADMIN)?).await?;
+    watched.listed().await;
+    if let Some(last) = services.checked_sub(1) {
+        let key = format!("team-{:03}/service-{last:05}-x7k2p", last / 100);
+        let kind = dns_agent::k8s::object::Kind::EndpointSlice;
+        watched.until(kind, &key, |slice| slice.is_some()).await;
+    }
+    Ok(())
+}
+
+/// Starts both, in turn.
+fn size(node: &Node<'_>, services: u32, starts: u32) -> Result<Size> {
+    let mut size = Size {
+        services,
+        kerndns: Starts::default(),
+        coredns: Starts::default(),
+        maps: 0,
+        names: 0,
+    };
+    for _ in 0..starts {
+        let kubeconfig = node.server.kubeconfig("admin", ADMIN)?;
+        let started = Instant::now();
+        let mut agent = node.site.follow(&kubeconfig)?;
+        agent.ready_within(PATIENCE)?;
+        size.kerndns.add(started.elapsed(), agent.process())?;
+        size.maps = Programs::of(agent.process())?.memory()?.values().sum();
+        size.names = agent.metric("kerndns_names")?;
+        drop(agent);
+
+        let started = Instant::now();
+        let mut coredns = CoreDns::start(&kubeconfig, node.site.file("CoreDNS"))?;
+        coredns.ready_within(PATIENCE)?;
+        size.coredns.add(started.elapsed(), coredns.process())?;
+    }
+    Ok(size)
+}
+
+impl Starts {
+    fn add(&mut self, ready: Duration, process: u32) -> Result<()> {
+        std::thread::sleep(SETTLED);
+        self.seconds.push(ready.as_secs_f64());
+        self.resident.push(memory(process, "VmRSS:")?);
+        self.peak.push(memory(process, "VmHWM:")?);
+        Ok(())
+    }
+
+    fn raw(&self) -> Value {
+        json!({
+            "sync_seconds": self.seconds, "resident_octets": self.resident, "peak_octets": self.peak,
+        })
+    }
+}
+
+/// A line of `/proc/PID/status`, in octets.
+fn memory(process: u32, line: &str) -> Result<f64> {
+    let status = fs::read_to_string(format!("/proc/{process}/status"))?;
+    let value = status.lines().find_map(|text| text.strip_prefix(line));
+    let kib = value.and_then(|value| value.split_whitespace().next());
+    let kib: u64 = kib.with_context(|| format!("no {line}"))?.parse()?;
+    Ok(real(kib * 1024))
+}
+
+/// Changes while everything is there, timed; and what the agent itself says of them.
+async fn changes(node: Node<'_>, rounds: u8) -> Result<(Times, String)> {
+    let mut kerndns = node.site.follow(&node.server.kubeconfig("admin", ADMIN)?)?;
+    kerndns.ready_within(PATIENCE)?;
+    let mut watched = Watched::start(&node.server.kubeconfig("admin", ADMIN)?).await?;
+    watched.listed().await;
+    let mut watch = Stopwatch::new(node.asker, watched);
+    watch.change_everything(&node.writer, rounds).await?;
+    let (times, asker) = watch.stop()?;
+    assert_answered_by_the_kernel(&kerndns, &asker)?;
+    Ok((times, kerndns.event_to_answer()?))
+}
+
+fn size_table(sizes: &[Size], starts: u32) -> String {
+    let mut text = format!(
+        "Full sync: from the start of the process until it says that it is ready, all objects listed, on a real \
+         kube-apiserver; RSS {} s after that, and the most there was (VmHWM). Medians of {starts} starts, in turn.\n\
+         CoreDNS 1.15.0 has kubeadm's Corefile, `loop` left out. KernDNS's RSS includes the pages of its maps.\n\n\
+         | Services + endpoints | sync KernDNS | CoreDNS | RSS KernDNS | CoreDNS | peak KernDNS | CoreDNS | RSS, part of CoreDNS's | goal | reached |\n\
+         |---|---|---|---|---|---|---|---|---|---|\n",
+        SETTLED.as_secs()
+    );
+    for size in sizes {
+        let (ours, theirs) = (&size.kerndns, &size.coredns);
+        let part = median(&ours.resident) / median(&theirs.resident);
+        let (goal, reached) = match size.services {
+            10_000 if part < GOAL => ("< 1/3", "yes"),
+            10_000 => ("< 1/3", "no"),
+            _ => ("-", "-"),
+        };
+        text.push_str(&format!(
+            "| {} + {} | {:.2} s | {:.2} s | {} | {} | {} | {} | {part:.2} | {goal} | {reached} |\n",
+            size.services,
+            size.services * ENDPOINTS,
+            median(&ours.seconds),
+            median(&theirs.seconds),
+            megabytes(&ours.resident),
+            megabytes(&theirs.resident),
+            megabytes(&ours.peak),
+            megabytes(&theirs.peak),
+        ));
+    }
+    text
+}
+
+fn megabytes(octets: &[f64]) -> String {
+    format!("{:.1} MB", median(octets) / 1e6)
+}
+
+fn memory_table(sizes: &[Size]) -> String {
+    let mut text = "Map memory as the kernel says (`memlock`). A Service has several names: its own, its port's, its \
+                    addresses', of headless ones the endpoints'. `more` is what was added since no Service was there, for \
+                    each name.\n\n\
+                    | Services + endpoints | names | map memory | per name | more | goal | reached |\n\
+                    |---|---|---|---|---|---|---|\n"
+        .to_owned();
+    let (none, no_names) = sizes.first().map_or((0, 0), |size| (size.maps, size.names));
+    for size in sizes {
+        let names = size.names - no_names;
+        let more = match u32::try_from(names) {
+            Ok(names) if names > 0 => {
+                format!("{:.0} B", each(size.maps.saturating_sub(none), names))
+            }
+            _ => "-".to_owned(),
+        };
+        let per_name = real(size.maps) / real(size.names.max(1));
+        let (goal, reached) = match size.services {
+            10_000 if per_name <= MEMORY_GOAL => (format!("<= {MEMORY_GOAL} B"), "yes"),
+            10_000 => (format!("<= {MEMORY_GOAL} B"), "no"),
+            _ => ("-".to_owned(), "-"),
+        };
+        text.push_str(&format!(
+            "| {} + {} | {} | {:.2} MB | {per_name:.0} B | {more} | {goal} | {reached} |\n",
+            size.services,
+            size.services * ENDPOINTS,
+            size.names,
+            real(size.maps) / 1e6,
+        ));
+    }
+    text
+}
+
+fn time_table(times: &mut Times, own: &str) -> String {
+    let mut text = format!(
+        "{} changes with all of them there: Services, EndpointSlices and Namespaces created, changed and deleted. The \
+         event is that of a second watch in the measuring process, and the pod asks every 0.3 ms: so far the parts are \
+         exact. The agent's own times, from event to map, as `seconds:changes`: {own}\n\n\
+         | | p50 ms | p99 ms | goal for p99 | reached |\n\
+         |---|---|---|---|---|\n",
+        times.whole.len()
+    );
+    for (part, values, goal) in [
+        (
+            "write, until the API server confirms it",
+            &mut times.write,
+            None,
+        ),
+        ("write -> watch event", &mut times.event, None),
+        (
+            "watch event -> the kernel's answer",
+            &mut times.answer,
+            Some(ANSWER_GOAL),
+        ),
+        (
+            "write -> the kernel's answer",
+            &mut times.whole,
+            Some(WHOLE_GOAL),
+        ),
+    ] {
+        let (half, most) = (percentile(values, 50), percentile(values, 99));
+        let (goal, reached) = match goal {
+            Some(goal) if most < goal => (format!("< {goal} ms"), "yes"),
+            Some(goal) => (format!("< {goal} ms"), "no"),
+            None => ("-".to_owned(), "-"),
+        };
+        text.push_str(&format!(
+            "| {part} | {half:.2} | {most:.2} | {goal} | {reached} |\n"
+        ));
+    }
+    text
+}
+
+fn raw(size: &Size) -> Value {
+    json!({
+        "services": size.services,
+        "endpoints": size.services * ENDPOINTS,
+        "kerndns": size.kerndns.raw(),
+        "coredns": size.coredns.raw(),
+        "map_octets": size.maps,
+        "names": size.names,
+    })
+}
