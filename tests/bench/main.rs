@@ -5,6 +5,7 @@
 //!
 //! `cargo xtask bench` builds what this needs and runs it, as root.
 
+mod cluster;
 mod cost;
 mod generator;
 mod machine;
@@ -13,6 +14,7 @@ mod report;
 mod sizes;
 mod stored;
 mod sync;
+mod throughput;
 mod workload;
 
 use std::path::PathBuf;
@@ -35,6 +37,10 @@ enum Which {
     Sizes,
     /// A cluster that grows, on a real API server, beside CoreDNS
     Sync,
+    /// A pod's TCP streams with and without the programs
+    Throughput,
+    /// A real cluster, where KUBECONFIG names one
+    Cluster,
 }
 
 #[derive(Debug, Parser)]
@@ -73,6 +79,8 @@ fn run(options: &Options) -> Result<()> {
         (Which::Generator, generator::run),
         (Which::Sizes, sizes::run),
         (Which::Sync, sync::run),
+        (Which::Throughput, throughput::run),
+        (Which::Cluster, cluster::run),
     ];
     let mut done = Vec::new();
     for (which, run) in parts {

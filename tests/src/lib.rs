@@ -27,6 +27,7 @@ pub mod responder;
 pub mod runner;
 pub mod site;
 pub mod stopwatch;
+pub mod tcp_stream;
 pub mod testbed;
 pub mod upstream;
 pub mod watched;
