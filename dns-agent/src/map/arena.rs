@@ -1,11 +1,14 @@
 //! ARENA: where records lie. Pages are added as they are needed, slots of removed records used again.
 
 use std::collections::BTreeMap;
+use std::io;
+use std::os::fd::{AsFd as _, OwnedFd};
 
 use aya::maps::{ArrayOfMaps, Map, MapData};
 use dns_ebpf::arena::{PAGE, PAGES, Page, RECORD_MAX, Record, offset_of, page_of, reference};
 
 use super::MapFault;
+use super::batch;
 use super::shared::Shared;
 
 /// The map's name.
@@ -13,12 +16,16 @@ pub const ARENA: &str = "ARENA";
 /// Removed records are kept until they are so many octets, or an eighth of all: one grace period (some 10 ms)
 /// then serves many.
 const RETIRED_MIN: usize = 256 * 1024;
+/// The most pages that are added at a time.
+const TOGETHER: usize = 32;
 
 /// The pages and what of them is in use.
 pub struct Arena {
     pages: Vec<Shared<Page>>,
     kernel: Option<Kernel>,
-    /// Where the last page's unused end starts.
+    /// How many of them hold records, or did.
+    begun: usize,
+    /// Where the unused end of the last of these starts.
     end: usize,
     /// Slots to use again, by size.
     free: BTreeMap<usize, Vec<u32>>,
@@ -30,6 +37,8 @@ pub struct Arena {
 
 struct Kernel {
     outer: ArrayOfMaps<MapData, MapData>,
+    /// Another descriptor of the same.
+    descriptor: OwnedFd,
     first: Option<MapData>,
 }
 
@@ -39,6 +48,7 @@ impl Arena {
         Self {
             pages: Vec::new(),
             kernel: None,
+            begun: 0,
             end: PAGE,
             free: BTreeMap::new(),
             retired: Vec::new(),
@@ -49,11 +59,18 @@ impl Arena {
 
     /// In the kernel's map.
     pub fn kernel(map: Map) -> Result<Self, MapFault> {
-        let outer = map
-            .try_into()
-            .map_err(|source| MapFault::refused(ARENA, source))?;
+        let refused = |source| MapFault::refused(ARENA, source);
+        let descriptor = match &map {
+            Map::ArrayOfMaps(data) => data.fd().as_fd().try_clone_to_owned(),
+            _ => Err(io::ErrorKind::InvalidInput.into()),
+        };
+        let descriptor = descriptor.map_err(|source| MapFault::Mapping { map: ARENA, source })?;
         Ok(Self {
-            kernel: Some(Kernel { outer, first: None }),
+            kernel: Some(Kernel {
+                outer: map.try_into().map_err(refused)?,
+                descriptor,
+                first: None,
+            }),
             ..Self::heap()
         })
     }
@@ -106,31 +123,36 @@ impl Arena {
         self.free.get_mut(&size)?.pop()
     }
 
-    /// A slot at the end of the last page, or of a new one.
+    /// A slot at the end of the last page, or of the next one.
     fn extend(&mut self, size: usize) -> Result<u32, MapFault> {
         if self.end + size > PAGE {
-            self.add_page()?;
+            if self.begun == self.pages.len() {
+                self.add_pages()?;
+            }
+            self.begun += 1;
             self.end = 0;
         }
         let full = |_| MapFault::ArenaFull {
             pages: self.pages.len(),
         };
-        let page = u32::try_from(self.pages.len() - 1).map_err(full)?;
+        let page = u32::try_from(self.begun - 1).map_err(full)?;
         let at = reference(page, self.end);
         self.end += size;
         Ok(at)
     }
 
-    fn add_page(&mut self) -> Result<(), MapFault> {
+    /// Adds an eighth of the pages that there are: each call waits for a grace period, and a large cluster that is
+    /// listed would wait longer than it takes to write its names.
+    fn add_pages(&mut self) -> Result<(), MapFault> {
         let index = self.pages.len();
-        if index == PAGES {
+        let count = (index / 8).clamp(1, TOGETHER).min(PAGES - index);
+        if count == 0 {
             return Err(MapFault::ArenaFull { pages: index });
         }
-        let page = match &mut self.kernel {
-            None => Shared::heap(),
-            Some(kernel) => kernel.add(index)?,
-        };
-        self.pages.push(page);
+        match &mut self.kernel {
+            None => self.pages.extend((0..count).map(|_| Shared::heap())),
+            Some(kernel) => self.pages.extend(kernel.add(index, count)?),
+        }
         Ok(())
     }
 
@@ -151,8 +173,35 @@ impl Arena {
 }
 
 impl Kernel {
-    fn add(&mut self, index: usize) -> Result<Shared<Page>, MapFault> {
-        let refused = |source| MapFault::refused(ARENA, source);
+    /// Puts `count` pages at `index` and behind it.
+    fn add(&mut self, index: usize, count: usize) -> Result<Vec<Shared<Page>>, MapFault> {
+        let mut pages = Vec::new();
+        let mut memories = Vec::new();
+        for index in index..index + count {
+            let page = Self::page()?;
+            let memory =
+                Shared::map(&page).map_err(|source| MapFault::Mapping { map: ARENA, source })?;
+            memories.push(memory);
+            pages.push((u32::try_from(index).unwrap_or(u32::MAX), page));
+        }
+        let elements: Vec<_> = pages
+            .iter()
+            .map(|(index, page)| (*index, page.fd().as_fd()))
+            .collect();
+        if !batch::update(self.descriptor.as_fd(), &elements) {
+            // Linux 5.18 and earlier, or no memory: then this says so.
+            for (index, page) in &pages {
+                let set = self.outer.set(*index, page, 0);
+                set.map_err(|source| MapFault::refused(ARENA, source))?;
+            }
+        }
+        // The arrays are kept alive by the outer one; the descriptor of the first is kept for `wait`.
+        let first = pages.into_iter().next();
+        self.first = self.first.take().or(first.map(|(_, page)| page));
+        Ok(memories)
+    }
+
+    fn page() -> Result<MapData, MapFault> {
         let array = aya_obj::Map::new_from_params(
             aya_obj::generated::bpf_map_type::BPF_MAP_TYPE_ARRAY as u32,
             4,
@@ -160,15 +209,7 @@ impl Kernel {
             1,
             aya_obj::generated::BPF_F_MMAPABLE,
         );
-        let page = MapData::create(array, "PAGE", None).map_err(refused)?;
-        let memory =
-            Shared::map(&page).map_err(|source| MapFault::Mapping { map: ARENA, source })?;
-        self.outer
-            .set(u32::try_from(index).unwrap_or(u32::MAX), &page, 0)
-            .map_err(refused)?;
-        // The array is kept alive by the outer one; the descriptor of the first is kept for `wait`.
-        self.first.get_or_insert(page);
-        Ok(memory)
+        MapData::create(array, "PAGE", None).map_err(|source| MapFault::refused(ARENA, source))
     }
 
     /// Waits for an RCU grace period: the kernel does so within an update of an array of maps

@@ -5,6 +5,7 @@
 
 pub mod answered;
 pub mod arena;
+mod batch;
 pub mod destinations;
 pub mod held;
 pub mod names;
