@@ -100,7 +100,7 @@ pub async fn run(
             path: path.clone(),
             source,
         })?;
-        if told.tell(objects, &events).is_err() {
+        if objects.is_some_and(|objects| told.tell(objects, &events).is_err()) {
             return Ok(());
         }
         tokio::select! {

@@ -22,12 +22,16 @@ pub(super) struct Files {
     known: BTreeMap<PathBuf, File>,
     /// What was last said about the path as a whole.
     complaint: Option<String>,
+    /// Whether it was never read.
+    is_unread: bool,
 }
 
 /// One file: what it said last, and its objects.
 #[derive(Default)]
 struct File {
     text: String,
+    /// Whether that is something new.
+    is_new: bool,
     objects: Vec<Object>,
     /// What was last said about a file that cannot be read.
     complaint: Option<String>,
@@ -41,6 +45,7 @@ impl Files {
             needs,
             known: BTreeMap::new(),
             complaint: None,
+            is_unread: true,
         };
         for file in files.list()? {
             // The first reading has no last good objects to fall back to: a single file that cannot
@@ -52,14 +57,16 @@ impl Files {
         Ok(files)
     }
 
-    /// The objects in force: what changed on disk is read and complained about.
-    pub(super) fn read(&mut self) -> Objects {
+    /// The objects in force, if they may be others than the last time: what changed on disk is read and complained about.
+    pub(super) fn read(&mut self) -> Option<Objects> {
+        let mut is_new = std::mem::take(&mut self.is_unread);
         match self.list() {
             Ok(paths) => {
                 self.complaint = None;
                 self.known.retain(|path, file| {
-                    let stays = paths.contains(path);
+                    let stays = paths.binary_search(path).is_ok();
                     if !stays {
+                        is_new = true;
                         let objects = file.objects.len();
                         info!(
                             "{} is gone, and its {objects} objects with it",
@@ -71,6 +78,7 @@ impl Files {
                 for path in paths {
                     let file = self.known.entry(path.clone()).or_default();
                     file.read(&path, &self.needs);
+                    is_new |= std::mem::take(&mut file.is_new);
                 }
                 if self.known.is_empty() {
                     self.complain("no *.yaml, *.yml or *.json in this directory".into());
@@ -79,9 +87,8 @@ impl Files {
             Err(error) => self.complain(format!("{error}; its last good objects stay in force")),
         }
         let objects = self.known.values().flat_map(|file| &file.objects);
-        objects
-            .map(|object| ((object.kind(), object.key().clone()), object.clone()))
-            .collect()
+        let keyed = |object: &Object| ((object.kind(), object.key().clone()), object.clone());
+        is_new.then(|| objects.map(keyed).collect())
     }
 
     /// The manifest files, sorted. Names with a leading dot are none: a ConfigMap volume keeps its
@@ -129,6 +136,7 @@ impl File {
         let reading = document::read(&text, needs);
         let before = std::mem::replace(&mut self.objects, reading.objects);
         self.text = text;
+        self.is_new = true;
         for mistake in reading.mistakes.iter().take(MISTAKES_TOLD) {
             warn!("{}: {mistake}", path.display());
         }
