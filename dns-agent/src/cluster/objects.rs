@@ -37,6 +37,7 @@ pub fn needs(config: &Config, dns_service: &ObjectKey) -> Needs {
     {
         needs.add_block(options.labels.as_ref(), options.namespace_labels.as_ref());
         needs.zones |= options.zonal;
+        needs.pod_names |= options.endpoint_pod_names;
         needs.imports |= !options.multicluster.is_empty();
         needs.pods |= options.pods == Pods::Verified;
     }

@@ -28,6 +28,8 @@ pub struct Needs {
     dns_service: Option<ObjectKey>,
     /// The topology zones of endpoints.
     pub zones: bool,
+    /// The names of the Pods behind endpoints.
+    pub pod_names: bool,
     /// External addresses of Services.
     pub external: bool,
     /// ServiceImports and their EndpointSlices.

@@ -199,7 +199,7 @@ pub struct Endpoint {
     pub addresses: Vec<IpAddr>,
     /// `hostname`, lower case.
     pub hostname: Option<Arc<str>>,
-    /// `targetRef.name` of a Pod.
+    /// `targetRef.name` of a Pod, where it is needed.
     pub pod: Option<Arc<str>>,
     /// `zone`, lower case, where it is needed.
     pub zone: Option<Arc<str>>,

@@ -34,7 +34,7 @@ pub struct EndpointAddress {
     pub hostname: Option<Arc<str>>,
     /// The address.
     pub address: IpAddr,
-    /// The name of the Pod behind it.
+    /// The name of the Pod behind it, where it is needed.
     pub pod: Option<Arc<str>>,
     /// The topology zone it is in, lower case.
     pub zone: Option<Arc<str>>,

@@ -6,6 +6,7 @@
 
 pub mod pod;
 
+use std::collections::HashSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -187,13 +188,16 @@ impl Strip for discovery::EndpointSlice {
                 )
             })
             .collect::<Result<_, _>>()?;
-        let endpoints = self
+        let mut endpoints: Box<[Endpoint]> = self
             .endpoints
             .iter()
             .enumerate()
             .filter(|(_, endpoint)| is_published(endpoint))
             .map(|(row, endpoint)| self::endpoint(row, endpoint, needs))
             .collect::<Result<_, _>>()?;
+        if !needs.pod_names {
+            forget_pods(&mut endpoints);
+        }
         Ok(Some(Object::EndpointSlice(EndpointSlice {
             key,
             service,
@@ -276,6 +280,24 @@ fn external(
 fn is_published(endpoint: &discovery::Endpoint) -> bool {
     let ready = endpoint.conditions.as_ref().and_then(|c| c.ready);
     ready.unwrap_or(true)
+}
+
+/// Pods' names are the bulk of a slice. Where endpoints are not named after them they only tell endpoints apart that have
+/// an address in common, and each counts in the weight of SRV records.
+fn forget_pods(endpoints: &mut [Endpoint]) {
+    let mut all = HashSet::new();
+    let addresses = endpoints.iter().flat_map(|endpoint| &endpoint.addresses);
+    let shared: HashSet<IpAddr> = addresses
+        .filter(|address| !all.insert(**address))
+        .copied()
+        .collect();
+    let is_alone = |endpoint: &&mut Endpoint| {
+        let mut addresses = endpoint.addresses.iter();
+        !addresses.any(|address| shared.contains(address))
+    };
+    for endpoint in endpoints.iter_mut().filter(is_alone) {
+        endpoint.pod = None;
+    }
 }
 
 fn endpoint(

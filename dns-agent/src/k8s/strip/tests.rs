@@ -23,6 +23,10 @@ fn kind(spec: serde_json::Value) -> ServiceKind {
 }
 
 fn slice(fields: serde_json::Value) -> Result<Option<Object>, StripError> {
+    slice_for(&Needs::default(), fields)
+}
+
+fn slice_for(needs: &Needs, fields: serde_json::Value) -> Result<Option<Object>, StripError> {
     let mut value = json!({
         "metadata": {"name": "web-1", "namespace": "ns", "labels": {SERVICE_NAME: "Web"}},
         "addressType": "IPv4",
@@ -34,13 +38,17 @@ fn slice(fields: serde_json::Value) -> Result<Option<Object>, StripError> {
     value.as_object_mut().unwrap().extend(fields);
     serde_json::from_value::<WholeSlice>(value)
         .unwrap()
-        .strip(&Needs::default())
+        .strip(needs)
 }
 
 fn endpoints(rows: serde_json::Value) -> Vec<Endpoint> {
+    endpoints_for(&Needs::default(), rows)
+}
+
+fn endpoints_for(needs: &Needs, rows: serde_json::Value) -> Vec<Endpoint> {
     let mut fields = json!({});
     fields["endpoints"] = rows;
-    match slice(fields).unwrap() {
+    match slice_for(needs, fields).unwrap() {
         Some(Object::EndpointSlice(slice)) => slice.endpoints.into_vec(),
         other => panic!("{other:?} is not an EndpointSlice"),
     }
@@ -137,14 +145,30 @@ fn endpoints_are_published_unless_they_say_that_they_are_not_ready() {
 }
 
 #[test]
-fn an_endpoint_keeps_its_hostname_and_its_pod() {
-    let rows = endpoints(json!([
+fn an_endpoint_keeps_its_hostname_and_its_pod_where_it_is_needed() {
+    let rows = json!([
         {"addresses": ["10.0.0.1"], "hostname": "DB-0", "targetRef": {"kind": "Pod", "name": "db-0"}},
         {"addresses": ["10.0.0.2"], "hostname": "", "targetRef": {"kind": "Node", "name": "n"}},
-    ]));
+    ]);
+    assert_eq!(endpoints(rows.clone())[0].pod, None);
+    let mut needs = Needs::default();
+    needs.pod_names = true;
+    let rows = endpoints_for(&needs, rows);
     assert_eq!(rows[0].hostname.as_deref(), Some("db-0"));
     assert_eq!(rows[0].pod.as_deref(), Some("db-0"));
     assert_eq!((&rows[1].hostname, &rows[1].pod), (&None, &None));
+}
+
+#[test]
+fn pods_with_an_address_in_common_stay_apart() {
+    let pod = |address: &str, name: &str| json!({"addresses": [address], "targetRef": {"kind": "Pod", "name": name}});
+    let rows = endpoints(json!([
+        pod("10.0.0.1", "old"),
+        pod("10.0.0.1", "new"),
+        pod("10.0.0.2", "alone"),
+    ]));
+    let pods: Vec<Option<&str>> = rows.iter().map(|row| row.pod.as_deref()).collect();
+    assert_eq!(pods, [Some("old"), Some("new"), None]);
 }
 
 #[test]
