@@ -46,7 +46,7 @@ fn from_a_write_to_the_kernels_answer_it_is_milliseconds() -> Result<()> {
         );
         print("from the write's start to the answer", &mut times.whole);
         println!(
-            "kerndns itself, from event to map, changes by seconds:\n{}",
+            "kerndns itself, from event to map, changes by seconds:\n{:?}",
             kerndns.event_to_answer()?
         );
         assert!(times.whole.len() >= 100);

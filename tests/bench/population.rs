@@ -3,7 +3,6 @@
 use std::fmt::Write as _;
 use std::net::Ipv4Addr;
 
-use kerndns_tests::figures::real;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
@@ -107,9 +106,4 @@ pub(crate) fn manifest(numbers: std::ops::Range<u32>) -> String {
         r#"{{"apiVersion":"v1","kind":"List","items":[{}]}}"#,
         items.join(",\n")
     )
-}
-
-/// Octets for each of `services`.
-pub(crate) fn each(octets: u64, services: u32) -> f64 {
-    real(octets) / f64::from(services)
 }

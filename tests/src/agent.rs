@@ -104,13 +104,15 @@ impl<'a> Agent<'a> {
     }
 
     /// Its own histogram of the time from an event to the answer: how many changes took no longer than each bound, in
-    /// seconds.
-    pub fn event_to_answer(&self) -> Result<String> {
+    /// seconds as text.
+    pub fn event_to_answer(&self) -> Result<Vec<(String, u64)>> {
         let (_, text) = self.get("/metrics")?;
         let prefix = "kerndns_event_to_answer_seconds_bucket{le=\"";
-        let bucket = |line: &str| Some(line.strip_prefix(prefix)?.replace("\"}", ":"));
-        let buckets: Vec<String> = text.lines().filter_map(bucket).collect();
-        Ok(buckets.join("  "))
+        let bucket = |line: &str| {
+            let (bound, count) = line.strip_prefix(prefix)?.split_once("\"} ")?;
+            Some((bound.to_owned(), count.parse().ok()?))
+        };
+        Ok(text.lines().filter_map(bucket).collect())
     }
 
     /// Every outcome that was counted, for messages.
@@ -205,10 +207,14 @@ pub fn get(address: SocketAddr, path: &str) -> Result<(u16, String)> {
     Ok((status, body.to_owned()))
 }
 
-/// The `kerndns` of this workspace, built if it is not up to date.
+/// The `kerndns` that the environment variable of this name says, else that of this workspace, built if it is not up
+/// to date.
 pub fn binary() -> &'static PathBuf {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
+        if let Some(named) = env::var_os("KERNDNS") {
+            return named.into();
+        }
         let built = Command::new(env!("CARGO"))
             .args(["build", "--quiet", "--package", "dns-agent"])
             .current_dir(env!("CARGO_MANIFEST_DIR"))
