@@ -88,7 +88,7 @@ pub(crate) fn manifest(numbers: std::ops::Range<u32>) -> String {
     let mut items = Vec::new();
     for number in numbers {
         let (service, namespace) = (service(number), namespace(number / NEIGHBOURS));
-        if number % NEIGHBOURS == 0 {
+        if number.is_multiple_of(NEIGHBOURS) {
             items.push(format!(
                 r#"{{"apiVersion":"v1","kind":"Namespace","metadata":{{"name":"{namespace}"}}}}"#
             ));

@@ -293,10 +293,11 @@ fn time_table(zones: &[Zone<'_>], rounds: u32) -> String {
                 let times = real(row.net()) / real(least.net().max(1));
                 let fewer = median(&least.rates) / median(&row.rates);
                 let is_judged = drawn == Drawn::Zipf && *services == 1_000_000;
-                let (goal, reached) = match is_judged {
-                    true if times <= GOAL => (format!("<= {GOAL}"), "yes"),
-                    true => (format!("<= {GOAL}"), "no"),
-                    false => ("-".into(), "-"),
+                let (goal, reached) = if is_judged {
+                    let reached = if times <= GOAL { "yes" } else { "no" };
+                    (format!("<= {GOAL}"), reached)
+                } else {
+                    ("-".to_owned(), "-")
                 };
                 text.push_str(&format!(
                     "| {} | {} | {services} | {} | {} | {} | {times:.2} | {:.0} k | {fewer:.2} | {goal} | {reached} |\n",

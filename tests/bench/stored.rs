@@ -17,7 +17,7 @@ pub(crate) fn objects(numbers: Range<u32>) -> Vec<(String, Value)> {
     let mut objects = Vec::new();
     for number in numbers {
         let (name, namespace) = (format!("service-{number:05}"), team(number));
-        if number % NEIGHBOURS == 0 {
+        if number.is_multiple_of(NEIGHBOURS) {
             objects.push((format!("namespaces/{namespace}"), of_team(&namespace)));
         }
         let of = Of {
@@ -70,9 +70,10 @@ impl Of<'_> {
     }
 
     fn service(&self) -> Value {
-        let ip = match self.is_headless() {
-            true => "None".to_owned(),
-            false => self.address().to_string(),
+        let ip = if self.is_headless() {
+            "None".to_owned()
+        } else {
+            self.address().to_string()
         };
         json!({
             "kind": "Service", "apiVersion": "v1",
