@@ -25,21 +25,13 @@ impl View {
     /// What a name in the zones of `k8s_external` has, its apex SOA apart; `None`: no such name.
     pub fn external(&self, index: &Index, options: &Options, name: &Name) -> Option<Node> {
         let zone = options.zone_of(name)?;
-        let labels = name.labels_above(zone)?;
-        if labels.is_empty() {
+        if name == zone {
             return Some(self.external_apex(index, options, zone));
         }
         if is_reverse(zone) {
             return self.external_reverse(index, options, name);
         }
-        let labels: Vec<&str> = labels
-            .into_iter()
-            .map(|label| {
-                str::from_utf8(label)
-                    .ok()
-                    .filter(|label| !label.contains('.'))
-            })
-            .collect::<Option<_>>()?;
+        let labels = name.texts_above(zone)?;
         match labels.as_slice() {
             [apex] if *apex == options.apex => Some(Node::default()),
             [SERVER, apex] if *apex == options.apex => {
