@@ -67,6 +67,17 @@ struct Row {
 }
 
 impl Row {
+    /// Those of a hook, still empty.
+    fn of(hook: Hook) -> impl Iterator<Item = Self> {
+        WAYS.into_iter().map(move |drawn| Self {
+            hook,
+            drawn,
+            floor: Times::default(),
+            program: Times::default(),
+            rates: Vec::new(),
+        })
+    }
+
     fn net(&self) -> u64 {
         self.program.least().saturating_sub(self.floor.least())
     }
@@ -136,7 +147,7 @@ impl<'a> Zone<'a> {
             load,
             queries,
             programs,
-            rows: Vec::new(),
+            rows: HOOKS.into_iter().flat_map(Row::of).collect(),
             resident: agent.resident()?,
             maps: maps.values().sum(),
             names: agent.metric("kerndns_names")?,
@@ -193,19 +204,8 @@ impl<'a> Zone<'a> {
                 sent.back
             );
             let is_it = |row: &&mut Row| row.hook == hook && row.drawn == *drawn;
-            let row = match self.rows.iter_mut().find(is_it) {
-                Some(row) => row,
-                None => {
-                    self.rows.push(Row {
-                        hook,
-                        drawn: *drawn,
-                        floor: Times::default(),
-                        program: Times::default(),
-                        rates: Vec::new(),
-                    });
-                    self.rows.last_mut().context("just put there")?
-                }
-            };
+            let row = self.rows.iter_mut().find(is_it);
+            let row = row.context("no row for this hook")?;
             row.floor.push(below);
             row.program.push(each);
             row.rates
