@@ -281,9 +281,9 @@ impl Agent {
         };
         let unserved = self.surroundings.unserved();
         self.status.ready.set(LISTED, is_in_touch);
-        self.status.ready.set(ASKED, unserved.is_empty());
+        self.status.ready.set(ASKED, unserved.is_none());
         let mut notes: Vec<String> = self.trouble.reasons().into_iter().collect();
-        notes.extend(unserved.iter().cloned());
+        notes.extend(unserved.cloned());
         notes.extend(self.config.passed.iter().cloned());
         self.status.ready.note(notes);
     }
