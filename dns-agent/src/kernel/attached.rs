@@ -28,6 +28,8 @@ struct State {
     told: BTreeMap<(u32, Hook), (String, Option<Mode>)>,
     /// By hook, in the order of the enum.
     failures: [u64; 2],
+    /// That another program runs before ours, and where.
+    behind: Option<String>,
 }
 
 impl Attached {
@@ -71,6 +73,19 @@ impl Attached {
     /// Attempts that failed since the start, retries included; only grows.
     pub fn failures(&self, hook: Hook) -> u64 {
         self.0.lock().failures[hook as usize]
+    }
+
+    /// Why queries may not come to our programs although they are attached: others run before them. `None`: none does.
+    pub fn behind(&self) -> Option<String> {
+        self.0.lock().behind.clone()
+    }
+
+    /// Replaces what [`Self::behind`] says, and says whether it was something else.
+    pub(super) fn set_behind(&self, behind: Option<String>) -> bool {
+        let mut state = self.0.lock();
+        let is_news = state.behind != behind;
+        state.behind = behind;
+        is_news
     }
 
     pub(super) fn count_failure(&self, hook: Hook) {

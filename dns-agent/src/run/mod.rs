@@ -30,6 +30,7 @@ use crate::cluster::objects::Objects;
 use crate::corefile::Config;
 use crate::k8s::watch::Trouble;
 use crate::kernel::attach::Attacher;
+use crate::kernel::attached::Attached;
 use crate::kernel::object::Constants;
 use crate::map::held::Held;
 use crate::plugin::transfer::notify::Notifier;
@@ -46,6 +47,8 @@ use surroundings::Surroundings;
 const LISTED: &str = "kubernetes";
 /// The reason for not being ready that the right DNS Service takes away.
 const ASKED: &str = "DNS Service";
+/// The reason for not being ready that another program before ours at the hook is.
+const FIRST: &str = "tc";
 /// How often the node is looked at for what has come or gone.
 const LOOK_AROUND: Duration = Duration::from_secs(5);
 /// How long queries under way may take once we stop.
@@ -72,6 +75,9 @@ struct Agent {
     config: Config,
     /// What was last said against a changed Corefile.
     complaint: Option<String>,
+    /// What is wrong with the file, as `reload` has it.
+    unread: Option<String>,
+    attached: Attached,
     cluster: Arc<RwLock<Cluster>>,
     datapath: Option<Datapath>,
     serving: Serving,
@@ -117,7 +123,10 @@ impl Agent {
                 config = reload.next(&newest) => {
                     successor = agent.reload(config, &following.demand).await;
                 }
-                _ = look_around.tick() => agent.look_around(),
+                _ = look_around.tick() => {
+                    agent.unread = reload.complaint().cloned();
+                    agent.look_around();
+                }
                 listed = Successor::listed(&mut successor) => {
                     agent.succeed(listed, &mut following, &audience).await;
                 }
@@ -160,6 +169,8 @@ impl Agent {
             surroundings,
             config,
             complaint: None,
+            unread: None,
+            attached: Attached::default(),
             cluster,
             datapath,
             serving,
@@ -239,7 +250,8 @@ impl Agent {
             return Ok((detach, None));
         };
         let attacher = Attacher::new(datapath.programs(&self.args.bpffs)?, self.args.plan()?)?;
-        metering::attached(&self.status.metrics, attacher.attached());
+        self.attached = attacher.attached();
+        metering::attached(&self.status.metrics, self.attached.clone());
         let task = tokio::spawn(async move {
             let shutdown = async {
                 let _: Result<(), _> = detached.await;
@@ -282,8 +294,12 @@ impl Agent {
         let unserved = self.surroundings.unserved();
         self.status.ready.set(LISTED, is_in_touch);
         self.status.ready.set(ASKED, unserved.is_none());
+        let behind = self.attached.behind();
+        self.status.ready.set(FIRST, behind.is_none());
         let mut notes: Vec<String> = self.trouble.reasons().into_iter().collect();
         notes.extend(unserved.cloned());
+        notes.extend(behind);
+        notes.extend(self.unread.clone());
         notes.extend(self.config.passed.iter().cloned());
         self.status.ready.note(notes);
     }
