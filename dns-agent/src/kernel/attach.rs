@@ -182,7 +182,7 @@ impl Attacher {
             return Ok(());
         }
         let mut links = Links::watch()?;
-        let mut look = tokio::time::interval(LOOK);
+        let mut look = tokio::time::interval_at(Instant::now() + LOOK, LOOK);
         tokio::pin!(shutdown);
         loop {
             let retry = self.next_retry();
@@ -326,7 +326,7 @@ impl Attacher {
                 ids.join("`, `bpftool prog show id ")
             )
         });
-        if self.attached.set_behind(behind.clone()) {
+        if self.attached.set_obstacle(behind.clone()) {
             if let Some(behind) = behind {
                 warn!("{behind}");
             } else {

@@ -28,8 +28,8 @@ struct State {
     told: BTreeMap<(u32, Hook), (String, Option<Mode>)>,
     /// By hook, in the order of the enum.
     failures: [u64; 2],
-    /// That another program runs before ours, and where.
-    behind: Option<String>,
+    /// What stands between the pods and our programs.
+    obstacle: Option<String>,
 }
 
 impl Attached {
@@ -75,16 +75,16 @@ impl Attached {
         self.0.lock().failures[hook as usize]
     }
 
-    /// Why queries may not come to our programs although they are attached: others run before them. `None`: none does.
-    pub fn behind(&self) -> Option<String> {
-        self.0.lock().behind.clone()
+    /// Why queries may not come to our programs at all: others run before them, or interfaces are not followed any more.
+    pub fn obstacle(&self) -> Option<String> {
+        self.0.lock().obstacle.clone()
     }
 
-    /// Replaces what [`Self::behind`] says, and says whether it was something else.
-    pub(super) fn set_behind(&self, behind: Option<String>) -> bool {
+    /// Replaces what [`Self::obstacle`] says, and says whether it was something else.
+    pub fn set_obstacle(&self, obstacle: Option<String>) -> bool {
         let mut state = self.0.lock();
-        let is_news = state.behind != behind;
-        state.behind = behind;
+        let is_news = state.obstacle != obstacle;
+        state.obstacle = obstacle;
         is_news
     }
 

@@ -47,8 +47,8 @@ use surroundings::Surroundings;
 const LISTED: &str = "kubernetes";
 /// The reason for not being ready that the right DNS Service takes away.
 const ASKED: &str = "DNS Service";
-/// The reason for not being ready that another program before ours at the hook is.
-const FIRST: &str = "tc";
+/// The reason for not being ready that what stands between the pods and our programs is.
+const HOOK: &str = "tc";
 /// How often the node is looked at for what has come or gone.
 const LOOK_AROUND: Duration = Duration::from_secs(5);
 /// How long queries under way may take once we stop.
@@ -251,15 +251,17 @@ impl Agent {
         };
         let attacher = Attacher::new(datapath.programs(&self.args.bpffs)?, self.args.plan()?)?;
         self.attached = attacher.attached();
-        metering::attached(&self.status.metrics, self.attached.clone());
+        let attached = self.attached.clone();
+        metering::attached(&self.status.metrics, attached.clone());
         let task = tokio::spawn(async move {
             let shutdown = async {
                 let _: Result<(), _> = detached.await;
             };
             if let Err(error) = attacher.run(shutdown).await {
-                tracing::error!(
-                    "{error}; the kernel answers nothing until kerndns is started again"
-                );
+                let end =
+                    format!("{error}; the kernel answers nothing until kerndns is started again");
+                tracing::error!("{end}");
+                attached.set_obstacle(Some(end));
             }
         });
         Ok((detach, Some(task)))
@@ -294,11 +296,11 @@ impl Agent {
         let unserved = self.surroundings.unserved();
         self.status.ready.set(LISTED, is_in_touch);
         self.status.ready.set(ASKED, unserved.is_none());
-        let behind = self.attached.behind();
-        self.status.ready.set(FIRST, behind.is_none());
+        let obstacle = self.attached.obstacle();
+        self.status.ready.set(HOOK, obstacle.is_none());
         let mut notes: Vec<String> = self.trouble.reasons().into_iter().collect();
         notes.extend(unserved.cloned());
-        notes.extend(behind);
+        notes.extend(obstacle);
         notes.extend(self.unread.clone());
         notes.extend(self.config.passed.iter().cloned());
         self.status.ready.note(notes);
