@@ -29,7 +29,6 @@ use crate::cluster::control::Progress;
 use crate::cluster::objects::Objects;
 use crate::corefile::Config;
 use crate::k8s::watch::Trouble;
-use crate::kernel::attach::Attacher;
 use crate::kernel::attached::Attached;
 use crate::kernel::object::Constants;
 use crate::map::held::Held;
@@ -250,21 +249,9 @@ impl Agent {
         let Some(datapath) = &mut self.datapath else {
             return Ok((detach, None));
         };
-        let attacher = Attacher::new(datapath.programs(&self.args.bpffs)?, self.args.plan()?)?;
-        self.attached = attacher.attached();
-        let attached = self.attached.clone();
-        metering::attached(&self.status.metrics, attached.clone());
-        let task = tokio::spawn(async move {
-            let shutdown = async {
-                let _: Result<(), _> = detached.await;
-            };
-            if let Err(error) = attacher.run(shutdown).await {
-                let end =
-                    format!("{error}; the kernel answers nothing until kerndns is started again");
-                tracing::error!("{end}");
-                attached.set_obstacle(Some(end));
-            }
-        });
+        let (task, attached) = datapath.attach(&self.args, detached)?;
+        self.attached = attached;
+        metering::attached(&self.status.metrics, self.attached.clone());
         Ok((detach, Some(task)))
     }
 

@@ -89,8 +89,8 @@ pub(super) fn api_server_stopped(cluster: &Cluster) -> Result<String> {
         cluster.here(&["create", "service", "clusterip", "returned", "--tcp=80"])?;
         let dig = format!("dig +short {}", full("returned"));
         let start = Instant::now();
-        // client-go and kube wait up to half a minute between attempts, and as long again at random.
-        let found = eventually(Duration::from_mins(2), || {
+        // Ten seconds at most between attempts, and as long again for the connection.
+        let found = eventually(Duration::from_secs(30), || {
             let found = cluster.sh("before", &dig)?;
             ensure!(
                 !found.trim().is_empty(),
