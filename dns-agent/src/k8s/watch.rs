@@ -47,7 +47,7 @@ const END_OF_LIST: &str = "k8s.io/initial-events-end";
 /// A watch that ends sooner and has brought nothing is not resumed at once.
 const SHORT: Duration = Duration::from_secs(1);
 /// Pauses between attempts, each with as much again at random: 0.8 s at first, 5 to 10 s in the end. kube's and
-/// client-go's go up to a minute, which is how old a name could be after the API server's return; 500 nodes with three
+/// client-go's go up to a minute, by which names could be behind once the API server can be reached again; 500 nodes with three
 /// watches each are 200 attempts a second at most.
 const BACKOFF: ExponentialBuilder = ExponentialBuilder::new()
     .with_min_delay(Duration::from_millis(800))
