@@ -33,6 +33,7 @@ pub(crate) fn run(quick: bool) -> Result<Part> {
         name: "cost",
         text: table(&rows, effort),
         raw: rows.iter().map(raw).collect(),
+        plots: Vec::new(),
     })
 }
 

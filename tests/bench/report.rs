@@ -17,6 +17,8 @@ pub(crate) struct Part {
     pub(crate) text: String,
     /// Every single figure.
     pub(crate) raw: Value,
+    /// Its plots: a file's name without `.svg`, and what goes into it.
+    pub(crate) plots: Vec<(String, String)>,
 }
 
 /// Writes all parts, and how the machine was before and after them.
