@@ -9,6 +9,7 @@ mod cost;
 mod document;
 mod interrupt;
 mod machine;
+mod peers;
 mod plot;
 mod report;
 mod series;
@@ -28,6 +29,8 @@ use crate::report::{Part, write};
 enum Which {
     /// The programs alone, over floors
     Cost,
+    /// KernDNS beside CoreDNS, Knot, NSD, Unbound and dnsmasq
+    Peers,
 }
 
 #[derive(Debug, Parser)]
@@ -65,7 +68,10 @@ fn run(options: &Options) -> Result<()> {
     interrupt::catch_signals()?;
     let machine = Machine::read()?;
     println!("{}", machine.text());
-    let parts = [(Which::Cost, cost::run as fn(bool) -> Result<Part>)];
+    let parts = [
+        (Which::Cost, cost::run as fn(bool) -> Result<Part>),
+        (Which::Peers, peers::run),
+    ];
     let mut done = Vec::new();
     for (which, run) in parts {
         if options.only.is_empty() || options.only.contains(&which) {

@@ -12,9 +12,12 @@ use anyhow::{Context, Result, bail, ensure};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client, Config};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use serde_json::json;
 
+use crate::etcd;
 use crate::process::Process;
 
 /// What `xtask` builds, and under which name it keeps it.
@@ -131,6 +134,25 @@ impl ApiServer {
     /// The port of the API server on 127.0.0.1.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Puts objects into etcd, past the API server, which sees them as it sees another API server's: thousands a second,
+    /// and not checked. They need everything that storage has, such as a `uid`.
+    pub fn put(&self, objects: &[serde_json::Value]) -> Result<()> {
+        etcd::put(self.etcd_port, objects)
+    }
+
+    /// Lets API server and etcd do nothing from here on, not even what they do for themselves; what their clients know
+    /// stays as it is.
+    pub fn freeze(&self) -> Result<()> {
+        for process in [Some(&self.etcd), self.server.as_ref()]
+            .into_iter()
+            .flatten()
+        {
+            let pid = Pid::from_raw(process.pid().try_into()?);
+            kill(pid, Signal::SIGSTOP)?;
+        }
+        Ok(())
     }
 
     /// A client that shows `token`.

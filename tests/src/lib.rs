@@ -10,6 +10,7 @@ pub mod case;
 pub mod cost;
 pub mod datagram;
 pub mod dns;
+pub mod etcd;
 pub mod frame;
 pub mod loaded;
 pub mod netns;
