@@ -105,8 +105,6 @@ impl Agent {
         let mut look_around = tokio::time::interval(LOOK_AROUND);
 
         let result = loop {
-            let newest = successor.as_ref().map(|successor| &successor.config);
-            let newest = newest.unwrap_or(&agent.config).clone();
             tokio::select! {
                 _ = terminate.recv() => break Ok(()),
                 _ = interrupt.recv() => break Ok(()),
@@ -114,8 +112,11 @@ impl Agent {
                     let listed = seen.borrow_and_update().is_listed;
                     agent.after_change(listed);
                 }
-                config = reload.next(&newest) => {
-                    successor = agent.reload(config, &following.demand).await;
+                () = reload.due() => {
+                    let newest = successor.as_ref().map(|successor| &successor.config);
+                    if let Some(config) = reload.look(newest.unwrap_or(&agent.config)) {
+                        successor = agent.reload(config, &following.demand).await;
+                    }
                 }
                 _ = look_around.tick() => agent.look_around(),
                 listed = Successor::listed(&mut successor) => {

@@ -31,21 +31,17 @@ impl Reload {
         }
     }
 
-    /// Waits for a Corefile that says something other than `current`. Never, without `reload`.
-    pub(super) async fn next(&mut self, current: &Config) -> Config {
-        if current.servers.iter().all(|server| server.reload.is_none()) {
-            return std::future::pending().await;
-        }
-        loop {
-            self.clock.tick().await;
-            if let Some(config) = self.look(current) {
-                return config;
-            }
-        }
+    /// Waits until the file is to be looked at again.
+    pub(super) async fn due(&mut self) {
+        self.clock.tick().await;
     }
 
-    /// A file that is gone changes nothing: what was good stays.
-    fn look(&mut self, current: &Config) -> Option<Config> {
+    /// A Corefile that says something other than `current`, where that one has `reload`. A file that is gone changes
+    /// nothing: what was good stays.
+    pub(super) fn look(&mut self, current: &Config) -> Option<Config> {
+        if current.servers.iter().all(|server| server.reload.is_none()) {
+            return None;
+        }
         match self.corefile.read() {
             Ok(config) => {
                 if self.said.take().is_some() {

@@ -347,6 +347,30 @@ fn options_of_kubernetes_that_contradict_each_other_are_refused() {
 }
 
 #[test]
+fn a_zone_has_room_for_the_names_of_its_soa_record() {
+    let label = "x".repeat(63);
+    let zone = |last: usize| format!("{label}.{label}.{label}.{}", "x".repeat(last));
+    let (longest, longer) = (zone(50), zone(51));
+    assert_eq!(longer.len() + 2 + "hostmaster.".len(), 256);
+    in_block(&format!("kubernetes {longest}")).unwrap();
+    let message = |line, plugin, label| {
+        format!(
+            "{line}: zone \"{longer}.\" of {plugin:?} is so long that {label:?} below it, the mailbox of its SOA record, \
+             would have more than 255 octets; expected a shorter zone"
+        )
+    };
+    assert_eq!(
+        faults(in_block(&format!("kubernetes {longer}"))),
+        [message(2, "kubernetes", "hostmaster")]
+    );
+    let external = format!("kubernetes a\nk8s_external {longer} {{\napex b\n}}");
+    assert_eq!(
+        faults(in_block(&external)),
+        [message(3, "k8s_external", "hostmaster.b")]
+    );
+}
+
+#[test]
 fn a_report_names_every_fault_of_every_block() {
     let directory = Directory::new("faults");
     let path = directory.file(
