@@ -124,9 +124,12 @@ impl Case {
                 .map(|i| Query::of_type(&cold_name((i * 7919) % count), "A"))
                 .collect(),
         };
-        let with = |query: Query| match self.edns {
-            true => query.with(Edns::default()),
-            false => query,
+        let with = |query: Query| {
+            if self.edns {
+                query.with(Edns::default())
+            } else {
+                query
+            }
         };
         plain.into_iter().map(with).collect()
     }

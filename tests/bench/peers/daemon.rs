@@ -88,6 +88,13 @@ pub(crate) fn pin(pids: &[u32], cpus: &[usize]) -> Result<()> {
     Ok(())
 }
 
+/// Lets the calling thread run on this CPU only.
+pub(crate) fn pin_this_thread(cpu: usize) -> Result<()> {
+    let mut set = CpuSet::new();
+    set.set(cpu)?;
+    Ok(sched_setaffinity(Pid::from_raw(0), &set)?)
+}
+
 /// The CPU time that these processes and their children have had, in user space and in the kernel.
 pub(crate) fn cpu_time(pids: &[u32]) -> Result<Duration> {
     let mut ticks = 0;

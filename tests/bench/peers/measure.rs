@@ -11,7 +11,9 @@ use serde_json::{Value, json};
 
 use crate::interrupt;
 use crate::peers::check::{check, settle};
-use crate::peers::paced::{Paced, paced, ping_pong};
+use crate::peers::latency::Latencies;
+use crate::peers::paced::paced;
+use crate::peers::ping_pong::ping_pong;
 use crate::peers::saturate::saturate;
 use crate::peers::servers::{NAMES, Nodes, Server};
 use crate::peers::workload::{Question, Truth, Workload};
@@ -112,7 +114,7 @@ pub(crate) fn measure(services: usize, budget: &Budget, latencies: bool) -> Resu
     if latencies {
         let asked = asked.first().context("a workload")?;
         pace_all(&mut measured, &mut servers, asked, &truth, budget)?;
-        ping_pong_all(&mut measured, &mut servers, asked, budget)?;
+        ping_pong_all(&mut measured, &mut servers, asked, &truth, budget)?;
     }
     // Before and after: what has answered wrongly has measured nothing.
     for server in &mut servers {
@@ -187,6 +189,7 @@ fn ping_pong_all(
     measured: &mut Measured,
     servers: &mut [Server<'_>],
     asked: &Asked,
+    truth: &Truth,
     budget: &Budget,
 ) -> Result<()> {
     let places = [
@@ -205,6 +208,7 @@ fn ping_pong_all(
                 latency.push(&ping_pong(
                     server,
                     &asked.questions,
+                    truth,
                     cpus,
                     budget.ping_pong,
                 )?);
@@ -250,7 +254,7 @@ impl Latency {
         NAMES.iter().map(new).collect()
     }
 
-    fn push(&mut self, one: &Paced) {
+    fn push(&mut self, one: &Latencies) {
         self.p50.push(one.p50);
         self.p99.push(one.p99);
         self.p999.push(one.p999);

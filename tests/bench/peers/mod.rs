@@ -6,8 +6,10 @@
 
 mod check;
 mod daemon;
+mod latency;
 mod measure;
 mod paced;
+mod ping_pong;
 mod saturate;
 mod servers;
 mod tables;
@@ -101,23 +103,24 @@ fn server_cpus() -> Result<Vec<usize>> {
 fn versions() -> Result<Vec<String>> {
     let mut versions = vec![
         format!("KernDNS {}", env!("CARGO_PKG_VERSION")),
-        servers::coredns_version()?,
+        servers::coredns_version()?.replace('-', " "),
     ];
-    for (program, argument) in [
-        ("knotd", "--version"),
-        ("nsd", "-v"),
-        ("unbound", "-V"),
-        ("dnsmasq", "--version"),
+    for (name, program, argument) in [
+        ("Knot DNS", "knotd", "--version"),
+        ("NSD", "nsd", "-v"),
+        ("Unbound", "unbound", "-V"),
+        ("dnsmasq", "dnsmasq", "--version"),
     ] {
         let output = Command::new(program).arg(argument).output()?;
         let mut text = String::from_utf8_lossy(&output.stdout).into_owned();
+        // NSD says it there.
         text.push_str(&String::from_utf8_lossy(&output.stderr));
-        let line = text.lines().next().unwrap_or_default();
-        let line = line.split("  ").next().unwrap_or_default();
-        versions.push(
-            line.replace("knotd (Knot DNS), version", "Knot DNS")
-                .replace(" version", ""),
-        );
+        let is_number = |word: &&str| word.starts_with(|first: char| first.is_ascii_digit());
+        let version = text.split_whitespace().find(is_number);
+        versions.push(format!(
+            "{name} {}",
+            version.unwrap_or("of unknown version")
+        ));
     }
     Ok(versions)
 }

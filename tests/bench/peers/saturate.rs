@@ -2,7 +2,7 @@
 //!
 //! What an answer costs is the CPU time of the server's processes, of `ksoftirqd` on their CPUs, and of softirqs on the
 //! client's CPU. Softirqs on the servers' CPUs run in the server's own time, so that nothing counts twice (a kernel with
-//! CONFIG_IRQ_TIME_ACCOUNTING leaves them out, in favour of processes). The client's softirqs are where the kernel takes
+//! `CONFIG_IRQ_TIME_ACCOUNTING` leaves them out, in favour of processes). The client's softirqs are where the kernel takes
 //! a query from the pod's veth to a server's socket, or answers it and takes the answer to the client's.
 
 use std::fs;
@@ -10,6 +10,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
+use kerndns_tests::agent::Agent;
 
 use crate::peers::daemon::{CpuTimes, cpu_time, pin};
 use crate::peers::servers::Server;
@@ -38,12 +39,7 @@ pub(crate) fn saturate(
     pin(&server.pids, &server_cpus()?)?;
     let mut pids = server.pids.clone();
     pids.extend(softirq_threads()?);
-    let counted = |server: &Server<'_>| {
-        server
-            .agent
-            .as_ref()
-            .map_or(Ok(0), |agent| agent.answered())
-    };
+    let counted = |server: &Server<'_>| server.agent.as_ref().map_or(Ok(0), Agent::answered);
     let answered = counted(server)?;
     let (begin, cpu, client) = (Instant::now(), cpu_time(&pids)?, CpuTimes::of(CLIENT_CPU)?);
     let output = server

@@ -2,6 +2,7 @@
 
 use anyhow::{Context as _, Result};
 
+use crate::peers::latency::LOST;
 use crate::peers::measure::{Latency, Measured, Throughput};
 use crate::peers::servers::NAMES;
 use crate::peers::workload::Workload;
@@ -100,7 +101,7 @@ fn latency_tables(measured: &Measured) -> String {
         text.push_str(&format!(
             "\n### Latency at a rate: p50 / p99 / p99.9, µs\n\n\
              ClusterIP A, {} Services. From the time that a query was due to the time that the pod's kernel had the answer; \
-             what has none within a second counts as endless, and is lost.\n\n{}",
+             what has none within a second is lost, and counts as that second.\n\n{}",
             measured.services,
             latency_table(&heads, measured.paced.values())
         ));
@@ -131,7 +132,7 @@ fn latency_table<'a>(heads: &[String], columns: impl Iterator<Item = &'a Vec<Lat
     for (server, name) in NAMES.iter().enumerate() {
         let cell = |all: &&Vec<Latency>| match all.get(server) {
             Some(one) => {
-                let [p50, p99, p999] = [&one.p50, &one.p99, &one.p999].map(|series| micros(series));
+                let [p50, p99, p999] = [&one.p50, &one.p99, &one.p999].map(micros);
                 let lost = one.lost.median();
                 let lost = if lost > 0.0 {
                     format!(", {:.2} % lost", lost * 100.0)
@@ -150,10 +151,10 @@ fn latency_table<'a>(heads: &[String], columns: impl Iterator<Item = &'a Vec<Lat
 
 fn micros(series: &Series) -> String {
     let median = series.median();
-    if median.is_finite() {
+    if median < LOST {
         short(median)
     } else {
-        "lost".to_owned()
+        "> 1 s".to_owned()
     }
 }
 
@@ -199,10 +200,10 @@ pub(crate) fn plots(all: &[Measured]) -> Result<Vec<(String, String)>> {
         ("latency-p99", "p99", |one| &one.p99),
     ] {
         let line = |server: usize| {
-            let points = measured.paced.iter().filter_map(|(rate, all)| {
-                let value = of(all.get(server)?).median();
-                value.is_finite().then_some((f64::from(*rate), value))
-            });
+            let points = measured
+                .paced
+                .iter()
+                .filter_map(|(rate, all)| Some((f64::from(*rate), of(all.get(server)?).median())));
             points.collect::<Vec<(f64, f64)>>()
         };
         let all: Vec<(String, Vec<(f64, f64)>)> = NAMES
