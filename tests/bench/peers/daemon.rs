@@ -4,15 +4,21 @@ use std::fs;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use kerndns_tests::process::Process;
 use nix::sched::{CpuSet, sched_setaffinity};
-use nix::sys::signal::{Signal, killpg};
+use nix::sys::prctl::set_child_subreaper;
+use nix::sys::signal::{Signal, kill, killpg};
+use nix::sys::wait::waitpid;
 use nix::unistd::{Pid, SysconfVar, sysconf};
 
-/// A process group, killed when dropped.
+/// How long a server may take to end; then it is killed.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// A process group, ended when dropped.
 #[derive(Debug)]
 pub(crate) struct Daemon {
     process: Process,
@@ -21,8 +27,17 @@ pub(crate) struct Daemon {
 impl Daemon {
     /// Starts it in a group of its own, its log going to `log`. It must stay in the foreground.
     pub(crate) fn start(command: &mut Command, log: &Path) -> Result<Self> {
+        // What a server's first process leaves behind is to be ours, not that of a distant parent who never asks.
+        set_child_subreaper(true)?;
         let process = Process::start(command.process_group(0), log)?;
         Ok(Self { process })
+    }
+
+    fn wait_for_the_leader(&mut self) {
+        let end = Instant::now() + PATIENCE;
+        while self.process.check().is_ok() && Instant::now() < end {
+            sleep(Duration::from_millis(5));
+        }
     }
 
     /// Its first process.
@@ -38,10 +53,17 @@ impl Daemon {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        // The group has the number of its leader, which nobody has waited for yet.
-        if let Ok(group) = i32::try_from(self.process.pid()) {
-            let _gone_already = killpg(Pid::from_raw(group), Signal::SIGKILL);
-        }
+        let Ok(leader) = i32::try_from(self.process.pid()).map(Pid::from_raw) else {
+            return;
+        };
+        let _gone_already = kill(leader, Signal::SIGTERM);
+        self.wait_for_the_leader();
+        // The group has the number of its leader, and lives as long as one of it does.
+        let _gone_already = killpg(leader, Signal::SIGKILL);
+        self.wait_for_the_leader();
+        // What it has left behind became ours with its end.
+        let group = Pid::from_raw(-leader.as_raw());
+        while waitpid(group, None).is_ok() {}
     }
 }
 
