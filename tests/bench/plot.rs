@@ -8,7 +8,7 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 const WIDTH: u32 = 900;
 const FONT: &str = "sans-serif";
 /// Colours that the colour-blind can tell apart (Okabe and Ito), the first for what the page is about.
-const COLOURS: [RGBColor; 8] = [
+const COLOURS: [RGBColor; 9] = [
     RGBColor(213, 94, 0),
     RGBColor(0, 114, 178),
     RGBColor(86, 180, 233),
@@ -17,6 +17,7 @@ const COLOURS: [RGBColor; 8] = [
     RGBColor(230, 159, 0),
     RGBColor(120, 120, 120),
     RGBColor(0, 0, 0),
+    RGBColor(190, 190, 190),
 ];
 
 /// Horizontal bars, one group below the other; `values` of a group are in the order of `names`. Values must be positive.

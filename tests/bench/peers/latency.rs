@@ -2,7 +2,8 @@
 
 use anyhow::{Result, ensure};
 
-use crate::peers::workload::{Question, Truth};
+use crate::peers::servers::Server;
+use crate::peers::workload::{Answer, Question, Truth};
 use crate::series::quantile;
 
 /// What a lost query counts as: no answer that is waited for takes as long, microseconds.
@@ -47,10 +48,18 @@ pub(crate) struct Wanted {
 }
 
 impl Wanted {
-    /// Of each question.
-    pub(crate) fn all(questions: &[Question], truth: &Truth) -> Result<Vec<Self>> {
+    /// Of each question to this server.
+    pub(crate) fn all(
+        server: &Server<'_>,
+        questions: &[Question],
+        truth: &Truth,
+    ) -> Result<Vec<Self>> {
         let one = |question: &Question| {
-            let answer = truth.answer(question);
+            let answer = if server.is_floor() {
+                Answer::EMPTY
+            } else {
+                truth.answer(question)
+            };
             Ok(Self {
                 query: question.octets()?,
                 rcode: answer.rcode.low(),

@@ -37,7 +37,7 @@ pub(crate) fn paced(
     time: Duration,
 ) -> Result<Latencies> {
     pin(&server.pids, &server_cpus()?)?;
-    let wanted = Wanted::all(questions, truth)?;
+    let wanted = Wanted::all(server, questions, truth)?;
     let latencies = server.pod.enter(|| -> Result<_> {
         pin_this_thread(CLIENT_CPU)?;
         let ports = (0..PORTS).map(|_| Port::new(server.address));

@@ -23,7 +23,7 @@ pub(crate) fn ping_pong(
     time: Duration,
 ) -> Result<Latencies> {
     pin(&server.pids, server_cpus)?;
-    let mut wanted = Wanted::all(questions, truth)?;
+    let mut wanted = Wanted::all(server, questions, truth)?;
     let asked = server.pod.enter(|| -> Result<(Vec<f64>, usize)> {
         pin_this_thread(CLIENT_CPU)?;
         let socket = UdpSocket::bind(("0.0.0.0", 0))?;

@@ -71,6 +71,7 @@ pub(crate) fn saturate(
         String::from_utf8_lossy(&output.stderr)
     );
     let said = Said::parse(&text).with_context(|| format!("dnsperf said\n{text}"))?;
+    let denied = if server.is_floor() { 0.0 } else { denied };
     let right = said.completed * denied;
     let tolerance = said.completed / 50.0 + 200.0;
     ensure!(

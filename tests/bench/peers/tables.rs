@@ -27,7 +27,8 @@ objects mean before and after; during the runs every response code is. Each serv
 namespace; KernDNS's program is at the pod's end of the node, the others have a socket on the node, without kube-proxy \
 between, which is in their favour. The client has CPU 0, the server the others. NodeLocal DNSCache itself cannot be had \
 as a module: CoreDNS with its Corefile stands in for it, in front of the one in kubeadm's configuration, whose CPU time \
-counts for both. dnsmasq is one thread.
+counts for both. dnsmasq is one thread. The floor is a tc program in KernDNS's place that only sends the query back, with the \
+QR bit: what the way and the client cost.
 
 Each figure is the median of the rounds; a round goes through all servers. Ratios are medians of the rounds' own ratios.
 ";

@@ -210,6 +210,12 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    /// NOERROR, and nothing more.
+    pub(crate) const EMPTY: Self = Self {
+        rcode: ResponseCode::NoError,
+        records: Vec::new(),
+    };
+
     /// What a server has said; TTL and order do not count.
     pub(crate) fn of(message: &Message) -> Self {
         let record = |record: &hickory_proto::rr::Record| {

@@ -34,5 +34,6 @@ pub(super) fn start<'a>(site: &'a Site, zone: &Zone) -> Result<Server<'a>> {
         pids: vec![agent.id()],
         agent: Some(agent),
         daemons: Vec::new(),
+        reflector: None,
     })
 }

@@ -2,6 +2,7 @@
 
 mod coredns;
 mod dnsmasq;
+mod floor;
 mod kerndns;
 mod knot;
 mod master_file;
@@ -12,6 +13,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
+use aya::programs::SchedClassifier;
 use kerndns_tests::agent::Agent;
 use kerndns_tests::api_server::ApiServer;
 use kerndns_tests::attacher::block_on;
@@ -29,7 +31,7 @@ pub(crate) use coredns::version as coredns_version;
 const UPSTREAM: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 1053);
 
 /// The names in tables, in their order.
-pub(crate) const NAMES: [&str; 8] = [
+pub(crate) const NAMES: [&str; 9] = [
     "KernDNS",
     "CoreDNS, kubeadm",
     "CoreDNS, cache 30",
@@ -38,11 +40,13 @@ pub(crate) const NAMES: [&str; 8] = [
     "NSD",
     "Unbound",
     "dnsmasq",
+    "floor: no server",
 ];
 
-/// The two nodes: one of KernDNS, one of everybody else, each with one pod.
+/// The three nodes: of KernDNS, of nobody, of everybody else, each with one pod.
 pub(crate) struct Nodes {
     site: Site,
+    nobody: Testbed,
     others: Testbed,
     files: TempDirectory,
 }
@@ -60,6 +64,8 @@ pub(crate) struct Server<'a> {
     pub(crate) agent: Option<Agent<'a>>,
     /// What must not end.
     daemons: Vec<Daemon>,
+    /// What is in the place of a server that answers.
+    reflector: Option<SchedClassifier>,
 }
 
 /// What all servers need to start.
@@ -84,6 +90,7 @@ impl Nodes {
         }
         Ok(Self {
             site: Site::routed(1)?,
+            nobody: Testbed::routed(1)?,
             others,
             files: TempDirectory::new()?,
         })
@@ -119,12 +126,18 @@ impl Nodes {
             nsd::start(&ground)?,
             unbound::start(&ground)?,
             dnsmasq::start(&ground)?,
+            floor::start(&self.nobody)?,
         ];
         Ok((servers, api))
     }
 }
 
 impl Server<'_> {
+    /// Whether its responses are the queries.
+    pub(crate) fn is_floor(&self) -> bool {
+        self.reflector.is_some()
+    }
+
     /// An error with the end of its log if it has ended.
     pub(crate) fn check(&mut self) -> Result<()> {
         for daemon in &mut self.daemons {
@@ -163,6 +176,7 @@ impl<'a> Ground<'a> {
             pids: vec![daemon.pid()],
             agent: None,
             daemons: vec![daemon],
+            reflector: None,
         })
     }
 }
