@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 
 use crate::machine::Machine;
-use crate::report::{Part, goals};
+use crate::report::{Part, goals, write_plots};
 
 /// What the command writes is between these two lines of the file; the rest is a person's.
 const BEGIN: &str = "<!-- measured: written by `cargo xtask bench` -->\n";
@@ -19,14 +19,7 @@ pub(crate) fn write(directory: &Path, machine: [&Machine; 2], parts: &[Part]) ->
         fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
     let new = replaced(&old, &measured(machine, parts))
         .with_context(|| format!("{} lacks the line {BEGIN:?} or {END:?}", file.display()))?;
-    let plots = directory.join("benchmarks");
-    // Of a plot that is not drawn any more, nothing is to stay.
-    let _not_there_yet = fs::remove_dir_all(&plots);
-    fs::create_dir_all(&plots).with_context(|| format!("cannot make {}", plots.display()))?;
-    for (stem, svg) in parts.iter().flat_map(|part| &part.plots) {
-        let path = plots.join(format!("{stem}.svg"));
-        fs::write(&path, svg).with_context(|| format!("cannot write {}", path.display()))?;
-    }
+    write_plots(&directory.join("benchmarks"), parts)?;
     fs::write(&file, new).with_context(|| format!("cannot write {}", file.display()))
 }
 

@@ -1,4 +1,4 @@
-//! What was measured to a JSON file, and goals to rows of a table.
+//! What was measured to a JSON file and to plots, and goals to rows of a table.
 
 use std::fs;
 use std::path::Path;
@@ -54,7 +54,7 @@ pub(crate) fn goals(parts: &[Part]) -> String {
     text
 }
 
-/// Writes all parts, and how the machine was before and after them.
+/// Writes all parts, and how the machine was before and after them; the plots into a directory beside the file.
 pub(crate) fn write(path: &Path, before: &Machine, after: &Machine, parts: &[Part]) -> Result<()> {
     let named = parts
         .iter()
@@ -71,5 +71,18 @@ pub(crate) fn write(path: &Path, before: &Machine, after: &Machine, parts: &[Par
         fs::create_dir_all(directory).context("cannot make the directory for the figures")?;
     }
     fs::write(path, format!("{whole:#}\n"))
-        .with_context(|| format!("cannot write {}", path.display()))
+        .with_context(|| format!("cannot write {}", path.display()))?;
+    write_plots(&path.with_extension(""), parts)
+}
+
+/// Writes every plot into a directory of its own, in which nothing of another run stays.
+pub(crate) fn write_plots(directory: &Path, parts: &[Part]) -> Result<()> {
+    let _not_there_yet = fs::remove_dir_all(directory);
+    fs::create_dir_all(directory)
+        .with_context(|| format!("cannot make {}", directory.display()))?;
+    for (stem, svg) in parts.iter().flat_map(|part| &part.plots) {
+        let path = directory.join(format!("{stem}.svg"));
+        fs::write(&path, svg).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    Ok(())
 }

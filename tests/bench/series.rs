@@ -49,17 +49,32 @@ impl Series {
         (least, self.rounds.iter().copied().fold(0.0, f64::max))
     }
 
+    /// What this is more than `other`, round by round; an error as of [`Self::ratio`].
+    pub(crate) fn above(&self, other: &Self) -> Result<Self> {
+        self.comparable(other)?;
+        let pairs = self.rounds.iter().zip(&other.rounds);
+        Ok(Self {
+            run: self.run,
+            rounds: pairs.map(|(one, other)| one - other).collect(),
+        })
+    }
+
     /// How many times `other` this is: the median of the rounds' own ratios. An error if the two were not measured in
     /// the same rounds, since then the machine was not the same either.
     pub(crate) fn ratio(&self, other: &Self) -> Result<f64> {
+        self.comparable(other)?;
+        let pairs = self.rounds.iter().zip(&other.rounds);
+        Ok(median(pairs.map(|(one, other)| one / other).collect()))
+    }
+
+    fn comparable(&self, other: &Self) -> Result<()> {
         ensure!(
             self.run == other.run && self.rounds.len() == other.rounds.len(),
-            "no ratio: these figures are not of the same rounds ({:?}, {:?})",
+            "not to be compared: these figures are not of the same rounds ({:?}, {:?})",
             self.run,
             other.run
         );
-        let pairs = self.rounds.iter().zip(&other.rounds);
-        Ok(median(pairs.map(|(one, other)| one / other).collect()))
+        Ok(())
     }
 }
 

@@ -8,8 +8,8 @@ use anyhow::{Context as _, Result, ensure};
 use kerndns_tests::dns::Resolver;
 
 use crate::interrupt;
+use crate::peers::question::{Answer, Question, Truth};
 use crate::peers::servers::Server;
-use crate::peers::workload::{Answer, Question, Truth};
 
 /// How many questions are a sample.
 const SAMPLE: usize = 25;

@@ -2,8 +2,8 @@
 
 use anyhow::{Result, ensure};
 
+use crate::peers::question::{Answer, Question, Truth};
 use crate::peers::servers::Server;
-use crate::peers::workload::{Answer, Question, Truth};
 use crate::series::quantile;
 
 /// What a lost query counts as: no answer that is waited for takes as long, microseconds.

@@ -14,9 +14,10 @@ use crate::peers::check::{check, settle};
 use crate::peers::latency::Latencies;
 use crate::peers::paced::paced;
 use crate::peers::ping_pong::ping_pong;
+use crate::peers::question::{Question, Truth};
 use crate::peers::saturate::saturate;
 use crate::peers::servers::{NAMES, Nodes, Server};
-use crate::peers::workload::{Question, Truth, Workload};
+use crate::peers::workload::Workload;
 use crate::peers::zone::Zone;
 use crate::peers::{Budget, CLIENT_CPU, server_cpus};
 use crate::series::{Run, Series};
@@ -42,6 +43,8 @@ pub(crate) struct Throughput {
     pub(crate) rate: Series,
     /// Answers per second of CPU time.
     pub(crate) per_cpu: Series,
+    /// CPU time of an answer, microseconds: its inverse.
+    pub(crate) cost: Series,
     /// The share of queries without an answer.
     pub(crate) lost: Series,
     /// The share of the client's CPU that was not idle.
@@ -148,6 +151,7 @@ fn saturate_all(
                 let one = saturate(server, path, budget.saturated, asked.denied)?;
                 throughput.rate.push(one.rate);
                 throughput.per_cpu.push(1.0 / one.cost);
+                throughput.cost.push(one.cost * 1e6);
                 throughput.lost.push(one.lost);
                 throughput.client.push(one.client);
             }
@@ -223,6 +227,7 @@ impl Throughput {
         Self {
             rate: run.series(),
             per_cpu: run.series(),
+            cost: run.series(),
             lost: run.series(),
             client: run.series(),
         }
@@ -237,6 +242,7 @@ impl Throughput {
         json!({
             "answers_per_second": self.rate,
             "answers_per_cpu_second": self.per_cpu,
+            "cpu_us_per_answer": self.cost,
             "lost": self.lost,
             "client_cpu_busy": self.client,
         })

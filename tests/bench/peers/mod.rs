@@ -10,6 +10,7 @@ mod latency;
 mod measure;
 mod paced;
 mod ping_pong;
+mod question;
 mod saturate;
 mod servers;
 mod tables;

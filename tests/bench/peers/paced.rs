@@ -15,8 +15,8 @@ use nix::time::{ClockId, clock_gettime};
 
 use crate::peers::daemon::{pin, pin_this_thread};
 use crate::peers::latency::{Latencies, Wanted};
+use crate::peers::question::{Question, Truth};
 use crate::peers::servers::Server;
-use crate::peers::workload::{Question, Truth};
 use crate::peers::{CLIENT_CPU, server_cpus};
 
 /// How many source ports there are; servers with several sockets choose by port.

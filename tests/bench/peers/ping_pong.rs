@@ -8,8 +8,8 @@ use anyhow::{Context as _, Result};
 use crate::peers::CLIENT_CPU;
 use crate::peers::daemon::{pin, pin_this_thread};
 use crate::peers::latency::{Latencies, Wanted};
+use crate::peers::question::{Question, Truth};
 use crate::peers::servers::Server;
-use crate::peers::workload::{Question, Truth};
 
 /// How long one answer is waited for.
 const PATIENCE: Duration = Duration::from_secs(1);

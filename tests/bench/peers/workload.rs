@@ -1,14 +1,12 @@
-//! A cluster to the questions that pods ask about it, drawn by Zipf's law or evenly, each with the only right answer.
+//! A cluster to the questions that pods ask about it, drawn by Zipf's law or evenly.
 
-use std::collections::HashMap;
-
-use hickory_proto::op::{Message, Query, ResponseCode};
-use hickory_proto::rr::{Name, RecordType};
+use hickory_proto::rr::RecordType;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
 
-use crate::peers::zone::{Record, Zone, reverse};
+use crate::peers::question::Question;
+use crate::peers::zone::{Zone, reverse};
 
 /// How many questions are drawn; then they begin again.
 const DRAWN: usize = 20_000;
@@ -174,107 +172,12 @@ impl Ranks {
     }
 }
 
-/// One question.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct Question {
-    /// With the last dot.
-    pub(crate) name: String,
-    pub(crate) qtype: RecordType,
-}
-
-impl Question {
-    fn new(name: String, qtype: RecordType) -> Self {
-        Self { name, qtype }
-    }
-
-    /// Its line in a file for dnsperf.
-    pub(crate) fn line(&self) -> String {
-        format!("{} {}\n", self.name, self.qtype)
-    }
-
-    /// Its query, with RD and without EDNS; the ID is 0.
-    pub(crate) fn octets(&self) -> anyhow::Result<Vec<u8>> {
-        let mut query = Message::query();
-        query.metadata.id = 0;
-        query.metadata.recursion_desired = true;
-        query.add_query(Query::query(Name::from_ascii(&self.name)?, self.qtype));
-        Ok(query.to_vec()?)
-    }
-}
-
-/// What is right: the response code, and the answer section's records as sorted texts.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Answer {
-    pub(crate) rcode: ResponseCode,
-    pub(crate) records: Vec<String>,
-}
-
-impl Answer {
-    /// NOERROR, and nothing more.
-    pub(crate) const EMPTY: Self = Self {
-        rcode: ResponseCode::NoError,
-        records: Vec::new(),
-    };
-
-    /// What a server has said; TTL and order do not count.
-    pub(crate) fn of(message: &Message) -> Self {
-        let record = |record: &hickory_proto::rr::Record| {
-            let text = format!("{} {} {}", record.name, record.record_type(), record.data);
-            text.to_ascii_lowercase()
-        };
-        let mut records: Vec<String> = message.answers.iter().map(record).collect();
-        records.sort();
-        Self {
-            rcode: message.metadata.response_code,
-            records,
-        }
-    }
-}
-
-/// The records of a cluster, by name.
-pub(crate) struct Truth(HashMap<String, Vec<Record>>);
-
-impl Truth {
-    pub(crate) fn new(records: &[Record]) -> Self {
-        let mut by_owner: HashMap<String, Vec<Record>> = HashMap::new();
-        for record in records {
-            let owner = record.owner.clone();
-            by_owner.entry(owner).or_default().push(record.clone());
-        }
-        Self(by_owner)
-    }
-
-    /// The only right answer, an alias followed (RFC 1034 3.6.2).
-    pub(crate) fn answer(&self, question: &Question) -> Answer {
-        let qtype = question.qtype.to_string();
-        let mut answer = Answer {
-            rcode: ResponseCode::NXDomain,
-            records: Vec::new(),
-        };
-        let mut name = &question.name;
-        while let Some(records) = self.0.get(name) {
-            answer.rcode = ResponseCode::NoError;
-            let alias = records.iter().find(|record| record.rtype == "CNAME");
-            let found = records
-                .iter()
-                .filter(|record| record.rtype == qtype || record.rtype == "CNAME")
-                .map(|record| format!("{} {} {}", record.owner, record.rtype, record.data));
-            answer
-                .records
-                .extend(found.map(|text| text.to_ascii_lowercase()));
-            match alias {
-                Some(alias) => name = &alias.data,
-                None => break,
-            }
-        }
-        answer.records.sort();
-        answer
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use hickory_proto::op::ResponseCode;
+
     use super::*;
+    use crate::peers::question::{Answer, Truth};
 
     #[test]
     fn every_workload_asks_what_its_name_says() {
