@@ -42,7 +42,7 @@ struct Options {
     /// Measure nothing but this
     #[arg(long, value_enum)]
     only: Vec<Which>,
-    /// Where every figure goes, as JSON; the plots go into a directory of this name without its ending
+    /// Where every figure goes, as JSON; the plots go beside it, into a directory that ends in .plots
     #[arg(long, value_name = "FILE", default_value = "target/bench.json")]
     json: PathBuf,
     /// A directory with a benchmarks.md whose measured part, and whose plots, are to be those of this run

@@ -28,7 +28,8 @@ pub(crate) fn bars(
     groups: &[(String, Vec<f64>)],
 ) -> Result<String> {
     let all = groups.iter().flat_map(|(_, values)| values).copied();
-    let (least, most) = bounds(all)?;
+    // To the right, room for the text of the longest bar.
+    let (least, most) = bounds(all, 6.0)?;
     let rows = names.len() + 1;
     let (rows_f, groups_f) = (float(rows), float(groups.len()));
     let height = u32::try_from(110 + 15 * rows * groups.len())?;
@@ -40,11 +41,12 @@ pub(crate) fn bars(
             .caption(title, (FONT, 18))
             .margin(10)
             .x_label_area_size(40)
-            .y_label_area_size(190)
+            .y_label_area_size(150)
             .build_cartesian_2d((least..most).log_scale(), groups_f * rows_f..0.0)?;
         chart
             .configure_mesh()
             .disable_y_mesh()
+            .max_light_lines(0)
             .y_labels(0)
             .x_desc(unit)
             .x_label_formatter(&|value| short(*value))
@@ -63,7 +65,7 @@ pub(crate) fn bars(
                 chart.draw_series([Text::new(text, at, plain.clone())])?;
             }
             let (_, y) = chart.backend_coord(&(least, top + rows_f / 2.0));
-            root.draw(&Text::new(label.clone(), (192, y), right.clone()))?;
+            root.draw(&Text::new(label.clone(), (152, y), right.clone()))?;
         }
         root.present()?;
     }
@@ -77,8 +79,8 @@ pub(crate) fn lines(
     lines: &[(String, Vec<(f64, f64)>)],
 ) -> Result<String> {
     let points = || lines.iter().flat_map(|(_, points)| points);
-    let (left, right) = bounds(points().map(|point| point.0))?;
-    let (low, high) = bounds(points().map(|point| point.1))?;
+    let (left, right) = bounds(points().map(|point| point.0), 1.3)?;
+    let (low, high) = bounds(points().map(|point| point.1), 1.6)?;
     let mut svg = String::new();
     {
         let root = SVGBackend::with_string(&mut svg, (WIDTH, 480)).into_drawing_area();
@@ -92,6 +94,8 @@ pub(crate) fn lines(
             .build_cartesian_2d((left..right).log_scale(), (low..high).log_scale())?;
         chart
             .configure_mesh()
+            .max_light_lines(0)
+            .x_labels(8)
             .x_desc(x_text)
             .y_desc(y_text)
             .x_label_formatter(&|value| short(*value))
@@ -117,8 +121,8 @@ pub(crate) fn lines(
     Ok(svg)
 }
 
-/// Room for every value on a logarithmic scale.
-fn bounds(values: impl Iterator<Item = f64>) -> Result<(f64, f64)> {
+/// Room for every value on a logarithmic scale, up to `room` times the most.
+fn bounds(values: impl Iterator<Item = f64>, room: f64) -> Result<(f64, f64)> {
     let (mut least, mut most) = (f64::INFINITY, 0.0_f64);
     for value in values {
         ensure!(
@@ -128,7 +132,7 @@ fn bounds(values: impl Iterator<Item = f64>) -> Result<(f64, f64)> {
         (least, most) = (least.min(value), most.max(value));
     }
     ensure!(most > 0.0, "there is nothing to plot");
-    Ok((least / 1.6, most * 2.5))
+    Ok((least / 1.3, most * room))
 }
 
 /// A number as people say it: `1.2 k`, `35 M`.

@@ -72,14 +72,19 @@ pub(crate) fn write(path: &Path, before: &Machine, after: &Machine, parts: &[Par
     }
     fs::write(path, format!("{whole:#}\n"))
         .with_context(|| format!("cannot write {}", path.display()))?;
-    write_plots(&path.with_extension(""), parts)
+    write_plots(&path.with_extension("plots"), parts)
 }
 
-/// Writes every plot into a directory of its own, in which nothing of another run stays.
+/// Writes every plot into a directory, in which no plot of another run stays.
 pub(crate) fn write_plots(directory: &Path, parts: &[Part]) -> Result<()> {
-    let _not_there_yet = fs::remove_dir_all(directory);
     fs::create_dir_all(directory)
         .with_context(|| format!("cannot make {}", directory.display()))?;
+    for entry in fs::read_dir(directory)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|ending| ending == "svg") {
+            fs::remove_file(path)?;
+        }
+    }
     for (stem, svg) in parts.iter().flat_map(|part| &part.plots) {
         let path = directory.join(format!("{stem}.svg"));
         fs::write(&path, svg).with_context(|| format!("cannot write {}", path.display()))?;
