@@ -105,7 +105,9 @@ mod tests {
 
     fn series(run: Run, values: &[f64]) -> Series {
         let mut series = run.series();
-        values.iter().for_each(|value| series.push(*value));
+        for value in values {
+            series.push(*value);
+        }
         series
     }
 
