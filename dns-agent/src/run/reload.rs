@@ -21,6 +21,11 @@ pub(super) struct Reload {
 }
 
 impl Reload {
+    /// What is wrong with the file as it is now, in the words of the log.
+    pub(super) fn complaint(&self) -> Option<&String> {
+        self.said.as_ref()
+    }
+
     /// Looks at the file of `corefile`; at nothing for the built-in Corefile.
     pub(super) fn new(corefile: Corefile, coredns: CoreDns) -> Self {
         Self {
@@ -50,12 +55,12 @@ impl Reload {
                 config.filter(|config| config != current)
             }
             Err(error) => {
-                let what = error.to_string();
+                let what = format!(
+                    "the changed Corefile is not in force, the last good one stays: {error}"
+                );
                 if self.said.as_ref() != Some(&what) {
                     self.coredns.reload_failed();
-                    tracing::error!(
-                        "the changed Corefile is not in force, the last good one stays: {what}"
-                    );
+                    tracing::error!("{what}");
                     self.said = Some(what);
                 }
                 None

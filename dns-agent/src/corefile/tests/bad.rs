@@ -377,7 +377,7 @@ fn a_report_names_every_fault_of_every_block() {
         "Corefile",
         "a.example {\n  erors\n  health {\n    lameduck x\n  }\n  loop\n}\ntls://b.example {\n  kubernetes {\n    pods some\n    zoneal\n  }\n}\n",
     );
-    let (text, good) = check(Some(&path));
+    let (text, good) = check(Some(&path), None);
     let file = path.display();
     assert_eq!(
         text,
@@ -399,7 +399,7 @@ warning: {file}:6: plugin \"loop\" is accepted and has no effect yet
 fn a_file_that_cannot_be_read_is_named() {
     let directory = Directory::new("unreadable");
     let missing = directory.0.join("none");
-    let (text, good) = check(Some(&missing));
+    let (text, good) = check(Some(&missing), None);
     let missing = missing.display();
     assert_eq!(
         text,
@@ -409,7 +409,7 @@ fn a_file_that_cannot_be_read_is_named() {
 
     let binary = directory.0.join("binary");
     std::fs::write(&binary, b". {\n\xff\n}").unwrap();
-    let (text, _) = check(Some(&binary));
+    let (text, _) = check(Some(&binary), None);
     let binary = binary.display();
     assert_eq!(
         text,
