@@ -153,8 +153,8 @@ impl<'a> Agent<'a> {
         Ok(fs::read_dir(format!("/proc/{}/fd", self.child.id()))?.count())
     }
 
-    /// Its process ID.
-    pub fn id(&self) -> u32 {
+    /// Its process's number.
+    pub fn process(&self) -> u32 {
         self.child.id()
     }
 

@@ -17,7 +17,7 @@ use nix::unistd::Pid;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use serde_json::json;
 
-use crate::etcd;
+use crate::etcd::Etcd;
 use crate::process::Process;
 
 /// What `xtask` builds, and under which name it keeps it.
@@ -136,10 +136,9 @@ impl ApiServer {
         self.port
     }
 
-    /// Puts objects into etcd, past the API server, which sees them as it sees another API server's: thousands a second,
-    /// and not checked. They need everything that storage has, such as a `uid`.
-    pub fn put(&self, objects: &[serde_json::Value]) -> Result<()> {
-        etcd::put(self.etcd_port, objects)
+    /// What the API server keeps its objects in.
+    pub fn etcd(&self) -> Etcd {
+        Etcd::new(self.etcd_port)
     }
 
     /// Lets API server and etcd do nothing from here on, not even what they do for themselves; what their clients know

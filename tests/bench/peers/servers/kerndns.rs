@@ -31,7 +31,7 @@ pub(super) fn start<'a>(site: &'a Site, zone: &Zone) -> Result<Server<'a>> {
         name: NAMES[0],
         address: at(10),
         pod: site.testbed.pods.first().context("a pod")?,
-        pids: vec![agent.id()],
+        pids: vec![agent.process()],
         agent: Some(agent),
         daemons: Vec::new(),
         reflector: None,

@@ -21,6 +21,7 @@ use kerndns_tests::netns::{Netns, TempDirectory};
 use kerndns_tests::site::{SERVICE_V4, Site};
 use kerndns_tests::testbed::Testbed;
 use kerndns_tests::upstream::Upstream;
+use serde_json::Value;
 
 use crate::peers::daemon::Daemon;
 use crate::peers::zone::Zone;
@@ -99,12 +100,12 @@ impl Nodes {
     /// Starts every server and waits until each answers; the API server, which is to live as long, comes along.
     pub(crate) fn start<'a>(&'a self, zone: &'a Zone) -> Result<(Vec<Server<'a>>, ApiServer)> {
         let node = &self.others.node;
-        let objects = zone.objects();
+        let objects: Vec<(String, Value)> = zone.objects().into_iter().map(stored).collect();
         let api = node.enter(|| -> Result<ApiServer> {
             Upstream::start(UPSTREAM)?;
             // It looks for a default route to know its address by, and there is none.
             let api = block_on(ApiServer::start(&["--advertise-address=192.0.2.1"]))?;
-            api.put(&objects)?;
+            api.etcd().put(&objects)?;
             Ok(api)
         })?;
         let ground = Ground {
@@ -179,6 +180,19 @@ impl<'a> Ground<'a> {
             reflector: None,
         })
     }
+}
+
+/// An object under the key that the API server looks for it.
+fn stored(object: Value) -> (String, Value) {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let metadata = &object["metadata"];
+    let (namespace, name) = (text(&metadata["namespace"]), text(&metadata["name"]));
+    let key = match object["kind"].as_str() {
+        Some("Service") => format!("services/specs/{namespace}/{name}"),
+        Some("EndpointSlice") => format!("endpointslices/{namespace}/{name}"),
+        _ => format!("namespaces/{name}"),
+    };
+    (key, object)
 }
 
 /// Where the server of this number is; the tenth is the DNS Service's address.
