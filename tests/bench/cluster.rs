@@ -12,13 +12,16 @@ use crate::report::Part;
 /// The check of `xtask e2e` that asks, before the install and after.
 const CHECK: &str = "speed and CPU";
 
+const TITLE: &str = "A real cluster";
+
 /// Lets it run where `KUBECONFIG` names a cluster; what needs more than that is in `KERNDNS_E2E`, arguments for it.
 pub(crate) fn run(_quick: bool) -> Result<Part> {
     if env::var_os("KUBECONFIG").is_none() {
         return Ok(Part {
             name: "cluster",
+            title: TITLE,
             text: "A real cluster was not measured: KUBECONFIG is not set.\n".to_owned(),
-            raw: json!(null),
+            ..Part::default()
         });
     }
     let arguments = env::var("KERNDNS_E2E").unwrap_or_default();
@@ -35,10 +38,12 @@ pub(crate) fn run(_quick: bool) -> Result<Part> {
     let line = line.with_context(|| format!("cargo xtask e2e did not measure:\n{said}"))?;
     Ok(Part {
         name: "cluster",
+        title: TITLE,
         text: format!(
             "A pod of a real cluster asks the DNS Service for a ClusterIP, one query after the other, before KernDNS is \
              installed (kube-proxy and CoreDNS) and after (`cargo xtask e2e`).\n\n{line}\n"
         ),
         raw: json!({"e2e": line}),
+        ..Part::default()
     })
 }

@@ -31,8 +31,10 @@ pub(crate) fn run(quick: bool) -> Result<Part> {
     }
     Ok(Part {
         name: "cost",
+        title: "What an answer costs the programs",
         text: table(&rows, effort),
         raw: rows.iter().map(raw).collect(),
+        ..Part::default()
     })
 }
 

@@ -16,9 +16,17 @@ mod stored;
 mod sync;
 mod throughput;
 mod workload;
+mod document;
+mod interrupt;
+mod machine;
+mod peers;
+mod plot;
+mod report;
+mod series;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Instant;
 
 use anyhow::{Result, ensure};
 use clap::{Parser, ValueEnum};
@@ -41,6 +49,8 @@ enum Which {
     Throughput,
     /// A real cluster, where KUBECONFIG names one
     Cluster,
+    /// KernDNS beside CoreDNS, Knot, NSD, Unbound and dnsmasq
+    Peers,
 }
 
 #[derive(Debug, Parser)]
@@ -52,9 +62,12 @@ struct Options {
     /// Measure nothing but this
     #[arg(long, value_enum)]
     only: Vec<Which>,
-    /// Where every figure goes, as JSON
+    /// Where every figure goes, as JSON; the plots go beside it, into a directory that ends in .plots
     #[arg(long, value_name = "FILE", default_value = "target/bench.json")]
     json: PathBuf,
+    /// A directory with a benchmarks.md whose measured part, and whose plots, are to be those of this run
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["quick", "only"])]
+    write: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
@@ -72,6 +85,7 @@ fn run(options: &Options) -> Result<()> {
         nix::unistd::geteuid().is_root(),
         "programs are loaded: run this as root"
     );
+    interrupt::catch_signals()?;
     let machine = Machine::read()?;
     println!("{}", machine.text());
     let parts = [
@@ -81,16 +95,29 @@ fn run(options: &Options) -> Result<()> {
         (Which::Sync, sync::run),
         (Which::Throughput, throughput::run),
         (Which::Cluster, cluster::run),
+        (Which::Peers, peers::run),
     ];
     let mut done = Vec::new();
     for (which, run) in parts {
         if options.only.is_empty() || options.only.contains(&which) {
+            interrupt::check()?;
+            let begin = Instant::now();
             let part = run(options.quick)?;
-            println!("\n{}", part.text);
+            let seconds = begin.elapsed().as_secs();
+            println!("\n# {} ({seconds} s)\n\n{}", part.title, part.text);
             done.push(part);
         }
     }
-    write(&options.json, &machine, &Machine::read()?, &done)?;
-    println!("\nevery figure: {}", options.json.display());
+    let after = Machine::read()?;
+    println!("\n# Goals\n\n{}", report::goals(&done));
+    write(&options.json, &machine, &after, &done)?;
+    println!("every figure: {}", options.json.display());
+    if let Some(directory) = &options.write {
+        document::write(directory, [&machine, &after], &done)?;
+        println!(
+            "the measured part of {}/benchmarks.md is of this run now",
+            directory.display()
+        );
+    }
     Ok(())
 }

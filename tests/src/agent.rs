@@ -175,6 +175,11 @@ impl<'a> Agent<'a> {
         Ok(fs::read_dir(format!("/proc/{}/fd", self.child.id()))?.count())
     }
 
+    /// Its process's number.
+    pub fn process(&self) -> u32 {
+        self.child.id()
+    }
+
     fn pid(&self) -> Result<Pid> {
         Ok(Pid::from_raw(self.child.id().try_into()?))
     }
@@ -208,22 +213,28 @@ pub fn get(address: SocketAddr, path: &str) -> Result<(u16, String)> {
 }
 
 /// The `kerndns` that the environment variable of this name says, else that of this workspace, built if it is not up
-/// to date.
+/// to date, with the profile of the program that asks.
 pub fn binary() -> &'static PathBuf {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
         if let Some(named) = env::var_os("KERNDNS") {
             return named.into();
         }
+        let profile = if cfg!(debug_assertions) {
+            "dev"
+        } else {
+            "release"
+        };
         let built = Command::new(env!("CARGO"))
             .args(["build", "--quiet", "--package", "dns-agent"])
+            .args(["--profile", profile])
             .current_dir(env!("CARGO_MANIFEST_DIR"))
             .status();
         assert!(
             built.is_ok_and(|status| status.success()),
             "kerndns does not build"
         );
-        // A test is TARGET/debug/deps/NAME-HASH, a program TARGET/debug/NAME.
+        // A test is TARGET/PROFILE/deps/NAME-HASH, a program TARGET/PROFILE/NAME.
         let this = env::current_exe().expect("/proc is mounted");
         let mut directory = this.parent().expect("cargo put it there");
         if directory.ends_with("deps") {

@@ -12,6 +12,8 @@ use anyhow::{Context, Result, bail, ensure};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client, Config};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use serde_json::json;
 
@@ -137,6 +139,19 @@ impl ApiServer {
     /// What the API server keeps its objects in.
     pub fn etcd(&self) -> Etcd {
         Etcd::new(self.etcd_port)
+    }
+
+    /// Lets API server and etcd do nothing from here on, not even what they do for themselves; what their clients know
+    /// stays as it is.
+    pub fn freeze(&self) -> Result<()> {
+        for process in [Some(&self.etcd), self.server.as_ref()]
+            .into_iter()
+            .flatten()
+        {
+            let pid = Pid::from_raw(process.pid().try_into()?);
+            kill(pid, Signal::SIGSTOP)?;
+        }
+        Ok(())
     }
 
     /// A client that shows `token`.

@@ -30,6 +30,11 @@ impl Process {
         })
     }
 
+    /// Its process ID.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// An error with the last lines of its log for a process that has ended.
     pub fn check(&mut self) -> Result<()> {
         match self.child.try_wait()? {

@@ -40,7 +40,7 @@ enum Verb {
     Fuzz(fuzz::Options),
     /// CoreDNS and KernDNS, asked the same questions about generated clusters
     Parity(parity::Options),
-    /// What an answer costs, measured over floors; every figure in target/bench.json
+    /// KernDNS measured, alone and beside other servers; tables, plots, every figure in target/bench.json
     Bench(bench::Options),
     /// Pods, a node and a client in network namespaces, and a table of who answered what
     Demo(demo::Options),

@@ -5,6 +5,8 @@
 //! in another way counts, and so that a machine that has everything is done within a second.
 
 use std::env;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
@@ -46,6 +48,59 @@ pub(crate) fn for_image(targets: &[&str]) -> anyhow::Result<()> {
                 .args(&missing),
         )
     })
+}
+
+/// Installs the DNS servers that `cargo xtask bench` compares with. Debian starts a server that is installed; a policy
+/// that forbids it stands in its way for the time (`policy-rc.d`, invoke-rc.d(8)).
+pub(crate) fn for_bench() -> anyhow::Result<()> {
+    let needs = || {
+        vec![
+            Need::command("knotd", "knot"),
+            Need::command("nsd", "nsd"),
+            Need::command("unbound", "unbound"),
+            // Without `-base` there is a service, too.
+            Need::command("dnsmasq", "dnsmasq-base"),
+            Need::command("taskset", "util-linux"),
+        ]
+    };
+    if needs().iter().all(Need::met) {
+        return Ok(());
+    }
+    let _policy = Policy::without_services()?;
+    packages(needs())
+}
+
+/// Forbids that the installation of a package starts services; removed when dropped.
+struct Policy {
+    is_ours: bool,
+}
+
+impl Policy {
+    const FILE: &str = "/usr/sbin/policy-rc.d";
+
+    /// A policy that somebody else has made stays as it is.
+    fn without_services() -> anyhow::Result<Self> {
+        let is_ours = !Path::new(Self::FILE).exists();
+        if is_ours {
+            fs::write(Self::FILE, "#!/bin/sh\nexit 101\n")
+                .and_then(|()| fs::set_permissions(Self::FILE, Permissions::from_mode(0o755)))
+                .with_context(|| {
+                    format!(
+                        "cannot write {}, which keeps servers from being started",
+                        Self::FILE
+                    )
+                })?;
+        }
+        Ok(Self { is_ours })
+    }
+}
+
+impl Drop for Policy {
+    fn drop(&mut self) {
+        if self.is_ours {
+            let _gone_already = fs::remove_file(Self::FILE);
+        }
+    }
 }
 
 /// A command or a file that must be there, and the Debian package that brings it.
