@@ -38,7 +38,7 @@ impl Series {
         self.rounds.push(value);
     }
 
-    /// The middle of the rounds; the lower one of two.
+    /// The middle of the rounds; of an even number, the mean of the two in the middle.
     pub(crate) fn median(&self) -> f64 {
         median(self.rounds.clone())
     }
@@ -80,8 +80,11 @@ impl Series {
 
 fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
-    let middle = values.len().saturating_sub(1) / 2;
-    values.get(middle).copied().unwrap_or(f64::NAN)
+    let (one, other) = (values.len().saturating_sub(1) / 2, values.len() / 2);
+    match (values.get(one), values.get(other)) {
+        (Some(one), Some(other)) => f64::midpoint(*one, *other),
+        _ => f64::NAN,
+    }
 }
 
 /// The value that `share` of the sorted values do not exceed.
