@@ -14,6 +14,7 @@ use kerndns_tests::runner::Runner;
 use kerndns_tests::wrapper::{Queries, Wrapped, empty, floor};
 use serde_json::{Value, json};
 
+use crate::interrupt;
 use crate::report::Part;
 use crate::workload::WORKLOADS;
 
@@ -50,6 +51,7 @@ pub(crate) fn run(quick: bool) -> Result<Part> {
     for hook in [Hook::Xdp, Hook::Tc] {
         let generator = Generator::new(hook)?;
         for workload in &WORKLOADS {
+            interrupt::check()?;
             let queries = workload.queries();
             let program = loaded.runner.program(hook)?;
             loaded.runner.settings().keep_alive();

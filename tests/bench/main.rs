@@ -7,22 +7,20 @@
 
 mod cluster;
 mod cost;
+mod document;
 mod generator;
+mod interrupt;
 mod machine;
+mod peers;
+mod plot;
 mod population;
 mod report;
+mod series;
 mod sizes;
 mod stored;
 mod sync;
 mod throughput;
 mod workload;
-mod document;
-mod interrupt;
-mod machine;
-mod peers;
-mod plot;
-mod report;
-mod series;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -94,8 +92,8 @@ fn run(options: &Options) -> Result<()> {
         (Which::Sizes, sizes::run),
         (Which::Sync, sync::run),
         (Which::Throughput, throughput::run),
-        (Which::Cluster, cluster::run),
         (Which::Peers, peers::run),
+        (Which::Cluster, cluster::run),
     ];
     let mut done = Vec::new();
     for (which, run) in parts {

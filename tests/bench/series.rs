@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Result, ensure};
+use kerndns_tests::figures::median;
 use serde::Serialize;
 
 /// Rounds in which everything that is to be compared was measured in turn.
@@ -40,7 +41,7 @@ impl Series {
 
     /// The middle of the rounds; of an even number, the mean of the two in the middle.
     pub(crate) fn median(&self) -> f64 {
-        median(self.rounds.clone())
+        median(&self.rounds)
     }
 
     /// The least and the most of the rounds.
@@ -64,7 +65,8 @@ impl Series {
     pub(crate) fn ratio(&self, other: &Self) -> Result<f64> {
         self.comparable(other)?;
         let pairs = self.rounds.iter().zip(&other.rounds);
-        Ok(median(pairs.map(|(one, other)| one / other).collect()))
+        let ratios: Vec<f64> = pairs.map(|(one, other)| one / other).collect();
+        Ok(median(&ratios))
     }
 
     fn comparable(&self, other: &Self) -> Result<()> {
@@ -75,15 +77,6 @@ impl Series {
             other.run
         );
         Ok(())
-    }
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let (one, other) = (values.len().saturating_sub(1) / 2, values.len() / 2);
-    match (values.get(one), values.get(other)) {
-        (Some(one), Some(other)) => f64::midpoint(*one, *other),
-        _ => f64::NAN,
     }
 }
 

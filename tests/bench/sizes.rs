@@ -20,6 +20,7 @@ use kerndns_tests::site::Site;
 use kerndns_tests::wrapper::{Queries, Wrapped, floor};
 use serde_json::{Value, json};
 
+use crate::interrupt;
 use crate::population::{Drawn, address, draw, manifest, name};
 use crate::report::{Goal, Part};
 
@@ -96,6 +97,7 @@ pub(crate) fn run(quick: bool) -> Result<Part> {
         .collect::<Result<_>>()?;
     let mut zones = Vec::new();
     for (&services, site) in sizes.iter().zip(&sites) {
+        interrupt::check()?;
         zones.push(Zone::load(services, site)?);
     }
     for hook in HOOKS {
@@ -104,6 +106,7 @@ pub(crate) fn run(quick: bool) -> Result<Part> {
             zone.verify(&generator, hook)?;
         }
         for _ in 0..rounds {
+            interrupt::check()?;
             for zone in &mut zones {
                 zone.round(&generator, hook)?;
             }

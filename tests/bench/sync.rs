@@ -14,6 +14,7 @@ use kerndns_tests::stopwatch::{Stopwatch, Times};
 use kerndns_tests::watched::Watched;
 use serde_json::{Value, json};
 
+use crate::interrupt;
 use crate::report::{Goal, Part};
 use crate::stored::{ENDPOINTS, objects};
 
@@ -111,6 +112,7 @@ fn size(node: &Node<'_>, services: u32, starts: u32) -> Result<Size> {
         names: 0,
     };
     for _ in 0..starts {
+        interrupt::check()?;
         let kubeconfig = node.server.kubeconfig("admin", ADMIN)?;
         let started = Instant::now();
         let mut agent = node.site.follow(&kubeconfig)?;

@@ -15,6 +15,7 @@ use kerndns_tests::testbed::{Testbed, pod_address_v4};
 use nix::net::if_::if_nametoindex;
 use serde_json::{Value, json};
 
+use crate::interrupt;
 use crate::report::{Goal, Part};
 
 /// How long a stream is measured.
@@ -70,6 +71,7 @@ pub(crate) fn run(quick: bool) -> Result<Part> {
         };
         let measure = || rate(sender, receiver, address, TIME);
         for round in 0..rounds {
+            interrupt::check()?;
             // Which comes first changes, so that what one leaves behind is no advantage.
             if round % 2 == 0 {
                 row.without.push(measure()?);

@@ -175,11 +175,6 @@ impl<'a> Agent<'a> {
         Ok(fs::read_dir(format!("/proc/{}/fd", self.child.id()))?.count())
     }
 
-    /// Its process's number.
-    pub fn process(&self) -> u32 {
-        self.child.id()
-    }
-
     fn pid(&self) -> Result<Pid> {
         Ok(Pid::from_raw(self.child.id().try_into()?))
     }
@@ -223,7 +218,7 @@ pub fn binary() -> &'static PathBuf {
         let profile = if cfg!(debug_assertions) {
             "dev"
         } else {
-            "release"
+            "image"
         };
         let built = Command::new(env!("CARGO"))
             .args(["build", "--quiet", "--package", "dns-agent"])

@@ -7,9 +7,15 @@ pub fn percentile(values: &mut [f64], percent: usize) -> f64 {
     values.get(rank.saturating_sub(1)).copied().unwrap_or(0.0)
 }
 
-/// The value in the middle.
+/// The value in the middle; of an even number, the mean of the two in the middle. Not a number of none.
 pub fn median(values: &[f64]) -> f64 {
-    percentile(&mut values.to_vec(), 50)
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let (one, other) = (sorted.len().saturating_sub(1) / 2, sorted.len() / 2);
+    match (sorted.get(one), sorted.get(other)) {
+        (Some(one), Some(other)) => f64::midpoint(*one, *other),
+        _ => f64::NAN,
+    }
 }
 
 /// A count to calculate with.
@@ -25,6 +31,7 @@ mod tests {
     #[test]
     fn half_of_the_values_do_not_exceed_the_median() {
         assert_eq!(median(&[3.0, 1.0, 2.0]).to_bits(), 2.0_f64.to_bits());
+        assert_eq!(median(&[4.0, 1.0, 3.0, 2.0]).to_bits(), 2.5_f64.to_bits());
         assert_eq!(
             percentile(&mut [4.0, 1.0, 3.0, 2.0], 99).to_bits(),
             4.0_f64.to_bits()

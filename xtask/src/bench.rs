@@ -13,7 +13,7 @@ pub(crate) struct Options {
     /// Fewer rounds, without optimisation: minutes instead of an hour
     #[arg(long)]
     quick: bool,
-    /// Measure nothing but this part: cost, peers
+    /// Measure nothing but this part: cost, generator, peers, sizes, sync, throughput, cluster
     #[arg(long, value_name = "PART")]
     only: Vec<String>,
 }
@@ -32,7 +32,8 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let mut cargo = Command::new("cargo");
     cargo.args(["run", "--quiet", "-p", "kerndns-tests", "--bin", "bench"]);
     if !options.quick {
-        cargo.arg("--release");
+        // The agent as the image has it; the program that measures asks for its own profile.
+        cargo.args(["--profile", "image"]);
     }
     cargo.arg("--");
     if options.quick {
