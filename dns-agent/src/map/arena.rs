@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use aya::maps::{ArrayOfMaps, Map, MapData};
 use dns_ebpf::arena::{PAGE, PAGES, Page, RECORD_MAX, Record, offset_of, page_of, reference};
+use dns_ebpf::shortcut::SHORTCUT_PAGES;
 
 use super::MapFault;
 use super::shared::Shared;
+use super::shortcut::Shortcut;
 
 /// The map's name.
 pub const ARENA: &str = "ARENA";
@@ -26,6 +28,7 @@ pub struct Arena {
     retired: Vec<(u32, usize)>,
     retired_octets: usize,
     used_octets: usize,
+    shortcut: Shortcut,
 }
 
 struct Kernel {
@@ -44,6 +47,7 @@ impl Arena {
             retired: Vec::new(),
             retired_octets: 0,
             used_octets: 0,
+            shortcut: Shortcut::default(),
         }
     }
 
@@ -99,7 +103,34 @@ impl Arena {
 
     /// Octets of memory taken.
     pub fn octets(&self) -> usize {
-        self.pages.len() * size_of::<Page>()
+        (self.pages.len() + self.shortcut.pages()) * size_of::<Page>()
+    }
+
+    /// Has the programs' shortcut lead to the record at `new` for `key`, and no longer to that at `old`, which may be
+    /// retired afterwards.
+    pub fn point(&self, key: u64, old: Option<u32>, new: Option<u32>) {
+        self.shortcut.replace(key, old, new);
+    }
+
+    /// Makes the shortcut larger if it is too small for so many names: then its mask, to be told to the programs before
+    /// every name is entered anew.
+    pub fn widen(&mut self, names: usize) -> Option<u64> {
+        let Some(kernel) = &mut self.kernel else {
+            return None;
+        };
+        let there = self.shortcut.pages();
+        let wanted = (there * 2).max(1);
+        if names <= self.shortcut.room() || wanted > SHORTCUT_PAGES {
+            return None;
+        }
+        let pages = (there..wanted).map(|page| kernel.add(PAGES - 1 - page));
+        match pages.collect() {
+            Ok(pages) => Some(self.shortcut.extend(pages)),
+            Err(error) => {
+                tracing::debug!("the shortcut to records stays as it is: {error}");
+                None
+            }
+        }
     }
 
     fn take(&mut self, size: usize) -> Option<u32> {
@@ -123,7 +154,7 @@ impl Arena {
 
     fn add_page(&mut self) -> Result<(), MapFault> {
         let index = self.pages.len();
-        if index == PAGES {
+        if index == PAGES - SHORTCUT_PAGES {
             return Err(MapFault::ArenaFull { pages: index });
         }
         let page = match &mut self.kernel {

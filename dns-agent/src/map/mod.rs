@@ -13,6 +13,7 @@ pub mod pin;
 pub mod pinned;
 pub mod settings;
 mod shared;
+mod shortcut;
 pub mod zones;
 
 use aya::Ebpf;
