@@ -123,6 +123,32 @@ fn tcx_runs_before_a_program_that_was_there_first() -> Result<()> {
 }
 
 #[test]
+fn a_program_that_goes_before_ours_later_is_told_for_as_long_as_it_is_there() -> Result<()> {
+    let (node, _pod) = node_and_pod()?;
+    let attacher = RunningAttacher::start(&node, pods(&["veth0"], TcMode::Tcx)?)?;
+    attacher.expect(&["veth0 tc tcx"]);
+    let told = |wanted: bool| {
+        eventually("told of the other program", || {
+            let obstacle = attacher.attached.obstacle();
+            let is_told =
+                obstacle.is_some_and(|text| text.contains("another program was put before ours"));
+            (is_told == wanted)
+                .then_some(())
+                .ok_or(format!("{is_told}"))
+        });
+    };
+    told(false);
+    let mut other = classifier("other")?;
+    let first = TcAttachOptions::TcxOrder(LinkOrder::first());
+    node.enter(|| other.attach_with_options("veth0", TcAttachType::Ingress, first))?;
+    assert_eq!(tcx(&node, "veth0")?, ["other", TC]);
+    told(true);
+    drop(other);
+    told(false);
+    Ok(())
+}
+
+#[test]
 fn an_interface_that_comes_and_goes_many_times_leaves_no_failure() -> Result<()> {
     let (node, pod) = (Netns::new()?, Netns::new()?);
     for tc in [TcMode::Tcx, TcMode::Clsact] {

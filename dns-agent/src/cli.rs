@@ -157,6 +157,14 @@ pub struct CheckArgs {
     /// The Corefile; without it, kubeadm's, which is built in
     #[arg(long, value_name = "FILE")]
     pub corefile: Option<PathBuf>,
+
+    /// Take it for CoreDNS's, as `run --listen none` does: which names would the kernel answer?
+    #[arg(long)]
+    pub beside: bool,
+
+    /// With --beside: as `run --despite`; repeatable
+    #[arg(long, value_name = "PLUGIN", requires = "beside")]
+    pub despite: Vec<String>,
 }
 
 /// `kerndns dump`.
@@ -229,7 +237,7 @@ const CHECK_EXAMPLES: &str = "\
 Examples:
   kerndns check --corefile /etc/coredns/Corefile
   kubectl -n kube-system get configmap coredns -o jsonpath='{.data.Corefile}' > Corefile \\
-    && kerndns check --corefile Corefile";
+    && kerndns check --beside --corefile Corefile";
 
 const DUMP_EXAMPLES: &str = "\
 Examples:

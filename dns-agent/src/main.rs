@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result};
 use clap::Parser as _;
 use dns_agent::cli::{CheckArgs, Cli, Command, DumpArgs, ReadyArgs};
+use dns_agent::corefile::Beside;
 use dns_agent::map::pinned;
 use dns_agent::serve::ready;
 use dns_agent::{corefile, dump, run};
@@ -50,7 +51,10 @@ fn start_log() -> Result<()> {
 }
 
 fn check(args: &CheckArgs) -> Result<ExitCode> {
-    let (report, good) = corefile::check(args.corefile.as_deref());
+    let beside = args.beside.then(|| Beside {
+        despite: args.despite.clone(),
+    });
+    let (report, good) = corefile::check(args.corefile.as_deref(), beside.as_ref());
     print(&report)?;
     Ok(if good {
         ExitCode::SUCCESS

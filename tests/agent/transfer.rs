@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, UdpSocket};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use kerndns_tests::site::{Site, corefile, service};
 
 const ARGS: [&str; 4] = ["--kernel", "off", "--listen", "10.96.0.10:53"];
@@ -20,10 +20,17 @@ fn a_secondary_is_told_of_a_burst_of_changes_once_and_until_it_responds() -> Res
     let transfer = "transfer cluster.local {\n    to 127.0.0.1:5353\n    }\n    errors";
     site.corefile(&corefile("ttl 30", "1s").replacen("errors", transfer, 1))?;
     let _agent = site.start(&ARGS)?;
-    // The first message is left without a response, and comes again.
-    let first = told(&secondary, 10)?.context("not told of the start")?;
-    assert_eq!(told(&secondary, 3)?.context("not repeated")?.0, first.0);
-    respond(&secondary, &first)?;
+    // A message without a response comes again, unless the zone has changed meanwhile, as it may at the start.
+    let mut last = told(&secondary, 10)?.context("not told of the start")?;
+    for attempt in 0.. {
+        let next = told(&secondary, 10)?.context("not repeated")?;
+        if next.0 == last.0 {
+            respond(&secondary, &next)?;
+            break;
+        }
+        ensure!(attempt < 5, "only other messages: {next:02x?}");
+        last = next;
+    }
     while told(&secondary, 7)?
         .map(|again| respond(&secondary, &again))
         .transpose()?

@@ -10,6 +10,8 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
 
+use crate::command;
+
 /// The Kubernetes version that `tests/kube-assets/go.mod` requires.
 pub(crate) const VERSION: &str = "1.36.3";
 /// The lowest Go release that builds it.
@@ -109,10 +111,30 @@ fn follow(go: &mut Command) -> Result<()> {
     Ok(())
 }
 
+/// The command of a Go package of another module, of this version, in the per-user directory of its name; built first
+/// where it is missing.
+pub(crate) fn install(name: &str, version: &str, package: &str) -> Result<PathBuf> {
+    let directory = cache(&format!("{name}-{version}"))?;
+    let program = directory.join(name);
+    if program.is_file() {
+        return Ok(program);
+    }
+    check_go()?;
+    println!("building {name} {version} with Go, once (minutes)");
+    // `go install` puts a whole program in its place, or none.
+    let mut go = Command::new("go");
+    go.args(["install", "-ldflags", "-s -w"])
+        .arg(format!("{package}@v{version}"))
+        .env("CGO_ENABLED", "0")
+        .env("GOBIN", &directory);
+    command::show(&mut go).with_context(|| format!("{name} could not be built"))?;
+    Ok(program)
+}
+
 /// An error that says what to do where there is no Go, or an old one.
 pub(crate) fn check_go() -> Result<()> {
     let cure = format!(
-        "the tests need etcd and kube-apiserver {VERSION}, and CoreDNS: install Go {}.{} or later (go.dev/dl), or \
+        "the tests need etcd and kube-apiserver {VERSION}, CoreDNS and helm: install Go {}.{} or later (go.dev/dl), or \
          set KUBEBUILDER_ASSETS to a directory that has both",
         GO.0, GO.1
     );

@@ -1,11 +1,10 @@
 //! `kubectl` and `helm`, which render `deploy/`: those in `$PATH`, else built with Go, once per user.
 
 use std::path::PathBuf;
-use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
-use crate::{command, kube_assets, setup};
+use crate::{kube_assets, setup};
 
 /// The release of helm that is built.
 const HELM: &str = "4.3.1";
@@ -43,17 +42,5 @@ fn helm() -> Result<PathBuf> {
     if let Some(found) = setup::find_command("helm") {
         return Ok(found);
     }
-    let directory = kube_assets::cache(&format!("helm-{HELM}"))?;
-    let program = directory.join("helm");
-    if !program.is_file() {
-        println!("building helm {HELM} with Go, once (minutes)");
-        let mut go = Command::new("go");
-        go.args(["install", "-ldflags", "-s -w"])
-            .arg(format!("helm.sh/helm/v4/cmd/helm@v{HELM}"))
-            .env("CGO_ENABLED", "0")
-            .env("GOBIN", &directory);
-        command::show(&mut go)
-            .context("helm could not be built: is Go 1.26 or later installed (go.dev/dl)?")?;
-    }
-    Ok(program)
+    kube_assets::install("helm", HELM, "helm.sh/helm/v4/cmd/helm")
 }

@@ -116,6 +116,7 @@ fn check_and_dump_take_their_own_flags() {
         panic!()
     };
     assert_eq!(args.corefile, Some("C".into()));
+    assert!(Cli::try_parse_from(["kerndns", "check", "--despite", "log"]).is_err());
     let Command::Dump(args) = parse(&["kerndns", "dump"]) else {
         panic!()
     };

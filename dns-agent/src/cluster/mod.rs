@@ -21,7 +21,7 @@ use crate::answer::held::{Placement, encode_alias};
 use crate::corefile::{Config, Server};
 use crate::k8s::Event;
 use crate::k8s::index::{Index, cluster_ips};
-use crate::k8s::object::{Kind, ObjectKey};
+use crate::k8s::object::ObjectKey;
 use crate::map::MapFault;
 use crate::map::held::Held;
 use crate::record::alias::Trail;
@@ -206,11 +206,6 @@ impl Cluster {
     /// Whether a watch has been broken for so long that nothing is denied any more.
     pub fn is_out_of_touch(&self) -> bool {
         self.objects.is_out_of_touch(self.now)
-    }
-
-    /// Which kinds were not listed yet.
-    pub fn unlisted(&self) -> impl Iterator<Item = Kind> {
-        self.objects.unlisted()
     }
 
     /// Whether every kind was listed, as it changes; and when this cluster began to be known.

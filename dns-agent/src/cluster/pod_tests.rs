@@ -5,7 +5,7 @@ use super::tests::{Bench, change, config, reset};
 use super::*;
 use crate::k8s::Verb;
 use crate::k8s::needs::Needs;
-use crate::k8s::object::{Object, Pod};
+use crate::k8s::object::{Kind, Object, Pod};
 use dns_ebpf::outcome::Outcome;
 
 fn corefile(lines: &str) -> String {

@@ -152,6 +152,25 @@ pub fn zones(args: &[Token], report: &mut Report) -> Vec<Name> {
     zones
 }
 
+/// Reports the zones of a plugin's line that are too long for the name that `labels` make below them,
+/// the longest one in the SOA record of the zone.
+pub fn check_room_for_soa(line: &Directive, zones: &[Name], labels: &[&str], report: &mut Report) {
+    for zone in zones {
+        let longest = labels
+            .iter()
+            .rev()
+            .try_fold(zone.clone(), |name, label| name.child(label.as_bytes()));
+        if longest.is_none() {
+            let problem = Problem::NoRoomForSoa {
+                plugin: line.name.text.clone(),
+                zone: zone.to_string(),
+                label: labels.join("."),
+            };
+            report.refuse(&line.name.at, problem);
+        }
+    }
+}
+
 /// What a message says was expected where [`is_listen_address`] says no.
 pub const LISTEN_ADDRESS: &str = "an address to listen on, such as :8080 or 127.0.0.1:8080";
 

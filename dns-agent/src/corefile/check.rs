@@ -1,22 +1,28 @@
-//! What `kerndns check` prints: every fault and warning by line, or a summary of the servers.
+//! What `kerndns check` prints: every fault and warning by line, or a summary of the servers; of a Corefile that is
+//! CoreDNS's, the names that the kernel would answer.
 
 use std::path::Path;
 
 use super::error::CorefileError;
-use super::{Config, Server};
+use super::{Beside, Config, Server};
 use crate::plugin::kubernetes::{self, Pods};
 use crate::plugin::{autopath, chaos, forward, k8s_external, transfer};
 use crate::record::Name;
 
-/// Reads the Corefile at `path`, the built-in one without a path. Returns the report, which ends
-/// with a line end, and whether KernDNS would start with it.
-pub fn check(path: Option<&Path>) -> (String, bool) {
-    let (name, result) = match path {
-        Some(path) => (path.display().to_string(), Config::load(path)),
-        None => ("built-in kubeadm.Corefile".to_owned(), Config::embedded()),
+/// Reads the Corefile at `path`, the built-in one without a path; with `beside`, as CoreDNS's. Returns the report, which
+/// ends with a line end, and whether KernDNS would start with it.
+pub fn check(path: Option<&Path>, beside: Option<&Beside>) -> (String, bool) {
+    let built_in = || "built-in kubeadm.Corefile".to_owned();
+    let name = path.map_or_else(built_in, |path| path.display().to_string());
+    let result = match (path, beside) {
+        (Some(path), Some(beside)) => Config::load_beside(path, beside),
+        (Some(path), None) => Config::load(path),
+        // Nothing in it that `beside` has a say in.
+        (None, _) => Config::embedded(),
     };
     let good = result.is_ok();
     let mut lines = match result {
+        Ok(config) if beside.is_some() => beside_lines(&name, &config),
         Ok(config) => good_lines(&name, &config),
         Err(CorefileError::Faults { faults, warnings }) => {
             let mut lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
@@ -41,6 +47,29 @@ fn good_lines(name: &str, config: &Config) -> Vec<String> {
         lines.push(head(server));
         lines.extend(plugins(server).iter().map(|plugin| format!("    {plugin}")));
     }
+    lines
+}
+
+/// What is CoreDNS's own business is left out.
+fn beside_lines(name: &str, config: &Config) -> Vec<String> {
+    let warnings = config.warnings.iter();
+    let mut lines: Vec<String> = warnings
+        .map(|warning| format!("warning: {warning}"))
+        .collect();
+    lines.extend(config.passed.iter().cloned());
+    let blocks = config
+        .servers
+        .iter()
+        .filter_map(|server| server.kubernetes.as_ref());
+    let zones: Vec<String> = blocks.map(|options| names(&options.zones)).collect();
+    lines.push(if zones.is_empty() {
+        format!("{name}: good, and the kernel would answer nothing beside CoreDNS")
+    } else {
+        format!(
+            "{name}: good, and beside CoreDNS the kernel would answer names of {}",
+            zones.join(" ")
+        )
+    });
     lines
 }
 

@@ -249,6 +249,19 @@ pub enum Problem {
         /// The other one.
         other: &'static str,
     },
+    /// A zone without room for the names of its own SOA record (RFC 1035 2.3.4).
+    #[error(
+        "zone {zone:?} of {plugin:?} is so long that {label:?} below it, the mailbox of its SOA record, would have more \
+         than 255 octets; expected a shorter zone"
+    )]
+    NoRoomForSoa {
+        /// The plugin.
+        plugin: String,
+        /// The zone.
+        zone: String,
+        /// The labels below it.
+        label: String,
+    },
     /// A zone of `multicluster` that is none of the plugin's.
     #[error("zone {zone:?} of \"multicluster\" is none of \"kubernetes\"; expected one of {zones}")]
     NotAuthoritative {

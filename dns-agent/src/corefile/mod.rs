@@ -22,7 +22,7 @@ mod zone;
 use std::time::Duration;
 
 pub use address::server_address;
-pub use args::{Known, LISTEN_ADDRESS, is_listen_address, zones};
+pub use args::{Known, LISTEN_ADDRESS, check_room_for_soa, is_listen_address, zones};
 pub use beside::Beside;
 pub use check::check;
 pub use error::{CorefileError, Fault, Problem, Report};

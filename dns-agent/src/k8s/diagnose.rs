@@ -13,48 +13,97 @@ use rustls::CertificateError;
 use super::connect::Identity;
 use super::object::Kind;
 
-/// What failed when `kind` was listed or watched, why, and what to do about it.
-pub fn explain(identity: &Identity, kind: Kind, error: &kube::Error) -> String {
-    let Identity {
-        server,
-        origin,
-        credential,
-    } = identity;
-    if let kube::Error::Api(status) = error {
-        return match status.code {
-            401 => format!(
-                "Unauthorized: the API server {server} does not accept {credential}: it is \
-                 expired, revoked or of another cluster"
+/// What failed when kinds were listed or watched; the same for several kinds where one thing keeps them all from us.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// 403 of the RBAC authorizer.
+    Forbidden {
+        /// Who may not.
+        user: String,
+        /// May not do what.
+        verb: String,
+        /// What the authorizer found missing; may be empty.
+        found: String,
+    },
+    /// Another error that the API server answers.
+    Status {
+        /// The HTTP status.
+        code: u16,
+        /// The server's words.
+        message: String,
+    },
+    /// All else, in a sentence.
+    Other(String),
+}
+
+impl Cause {
+    /// What is behind `error`, met with `kind`.
+    pub(super) fn of(identity: &Identity, kind: Kind, error: &kube::Error) -> Self {
+        let Identity {
+            server,
+            origin,
+            credential,
+        } = identity;
+        if let kube::Error::Api(status) = error {
+            return match status.code {
+                401 => Self::Other(format!(
+                    "Unauthorized: the API server {server} does not accept {credential}: it is \
+                     expired, revoked or of another cluster"
+                )),
+                403 => forbidden(status),
+                404 if kind == Kind::ServiceImport => Self::Other(format!(
+                    "the API server {server} has no ServiceImports: the CustomResourceDefinition of the \
+                     Multi-Cluster Services API (multicluster.x-k8s.io/v1alpha1) is not installed; until it \
+                     is, the zones of `multicluster` have no Services"
+                )),
+                code => Self::Status {
+                    code,
+                    message: status.message.clone(),
+                },
+            };
+        }
+        if let Some(cause) = find::<rustls::Error>(error) {
+            return Self::Other(tls(server, origin, cause));
+        }
+        Self::Other(match find_io(error) {
+            Some(io::ErrorKind::ConnectionRefused) => format!(
+                "connection refused: nothing listens at {server}; is the API server running, and is \
+                 this its address (from {origin})?"
             ),
-            403 => forbidden(kind, status),
-            404 if kind == Kind::ServiceImport => format!(
-                "the API server {server} has no ServiceImports: the CustomResourceDefinition of the \
-                 Multi-Cluster Services API (multicluster.x-k8s.io/v1alpha1) is not installed; until it \
-                 is, the zones of `multicluster` have no Services"
+            Some(io::ErrorKind::TimedOut) => format!(
+                "no reply from {server}: is a network policy or firewall in the way, and is this the \
+                 API server's address (from {origin})?"
             ),
-            code => format!(
-                "the API server {server} answers {code} for {}: {}",
-                kind.plural(),
-                status.message
+            _ => format!(
+                "no connection to {server} (from {origin}): {}",
+                chain(error)
             ),
-        };
+        })
     }
-    if let Some(cause) = find::<rustls::Error>(error) {
-        return tls(server, origin, cause);
-    }
-    match find_io(error) {
-        Some(io::ErrorKind::ConnectionRefused) => format!(
-            "connection refused: nothing listens at {server}; is the API server running, and is \
-             this its address (from {origin})?"
-        ),
-        Some(io::ErrorKind::TimedOut) => format!(
-            "no reply from {server}: is a network policy or firewall in the way, and is this the \
-             API server's address (from {origin})?"
-        ),
-        _ => format!(
-            "no connection to {server} (from {origin}): {}",
-            chain(error)
-        ),
+
+    /// What failed, for which `kinds`, why, and what to do about it.
+    pub(super) fn explain(&self, identity: &Identity, kinds: &[Kind]) -> String {
+        match self {
+            Self::Forbidden { user, verb, found } => {
+                let why = kinds.iter().map(|kind| match kind {
+                    Kind::Pod => "pods (for `pods verified` of the Corefile)",
+                    Kind::LocalPod => "pods (for `autopath @kubernetes` of the Corefile)",
+                    kind => kind.plural(),
+                });
+                format!(
+                    "Forbidden: user {user:?} may not {verb} {}{found}: in the ClusterRole bound to it (kerndns, in \
+                     deploy/kustomize/rbac.yaml) {} missing, or the binding is",
+                    and(why),
+                    rules(kinds)
+                )
+            }
+            Self::Status { code, message } => format!(
+                "the API server {} answers {code} for {}: {message}",
+                identity.server,
+                and(kinds.iter().map(|kind| kind.plural()))
+            ),
+            Self::Other(sentence) => sentence.clone(),
+        }
     }
 }
 
@@ -74,7 +123,7 @@ pub(super) fn chain(error: &dyn Error) -> String {
 
 /// 403: the message reads `services is forbidden: User "u" cannot watch resource "services" in API
 /// group "" at the cluster scope`, and may go on with what the authorizer found missing.
-fn forbidden(kind: Kind, status: &Status) -> String {
+fn forbidden(status: &Status) -> Cause {
     let message = &status.message;
     let quoted = |after: &str| {
         let (_, rest) = message.split_once(after)?;
@@ -85,24 +134,45 @@ fn forbidden(kind: Kind, status: &Status) -> String {
         .and_then(|(_, rest)| rest.split_once(' '))
         .map(|(verb, _)| verb);
     let (Some(user), Some(verb)) = (quoted("User \""), verb) else {
-        return format!("Forbidden: {message}");
+        return Cause::Other(format!("Forbidden: {message}"));
     };
-    let group = kind.group();
-    let plural = kind.plural();
-    let found = match message.split_once("RBAC: ") {
-        Some((_, found)) => format!(" (RBAC: {found})"),
-        None => String::new(),
+    let found = message.split_once("RBAC: ");
+    Cause::Forbidden {
+        user: user.to_owned(),
+        verb: verb.to_owned(),
+        found: found.map_or_else(String::new, |(_, found)| format!(" (RBAC: {found})")),
+    }
+}
+
+/// The rules of a ClusterRole that let one list and watch `kinds`, one per API group, with their verb.
+fn rules(kinds: &[Kind]) -> String {
+    let mut groups: Vec<(&str, Vec<&str>)> = Vec::new();
+    for kind in kinds {
+        let (group, plural) = (kind.group(), kind.plural());
+        match groups.iter_mut().find(|(other, _)| *other == group) {
+            Some((_, plurals)) if plurals.contains(&plural) => {}
+            Some((_, plurals)) => plurals.push(plural),
+            None => groups.push((group, vec![plural])),
+        }
+    }
+    let rules = groups.iter().map(|(group, plurals)| {
+        format!("{{apiGroups: [{group:?}], resources: {plurals:?}, verbs: [\"list\", \"watch\"]}}")
+    });
+    let (noun, verb) = match groups.len() {
+        1 => ("rule", "is"),
+        _ => ("rules", "are"),
     };
-    let why = match kind {
-        Kind::Pod => " (for `pods verified` of the Corefile)",
-        Kind::LocalPod => " (for `autopath @kubernetes` of the Corefile)",
-        Kind::Namespace | Kind::Service | Kind::EndpointSlice | Kind::ServiceImport => "",
-    };
-    format!(
-        "Forbidden: user {user:?} may not {verb} {plural}{why}{found}: in the ClusterRole bound to it \
-         (kerndns, in deploy/kustomize/rbac.yaml) the rule {{apiGroups: [{group:?}], resources: \
-         [{plural:?}], verbs: [\"list\", \"watch\"]}} is missing, or the binding is"
-    )
+    format!("the {noun} {} {verb}", and(rules))
+}
+
+/// `a`, `a and b`, `a, b and c`.
+fn and<T: Into<String>>(items: impl Iterator<Item = T>) -> String {
+    let mut items: Vec<String> = items.map(Into::into).collect();
+    let last = items.pop().unwrap_or_default();
+    if items.is_empty() {
+        return last;
+    }
+    format!("{} and {last}", items.join(", "))
 }
 
 fn tls(server: &str, origin: &str, cause: &rustls::Error) -> String {

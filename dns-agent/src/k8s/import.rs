@@ -6,8 +6,8 @@ use k8s_openapi::{Metadata, NamespaceResourceScope, Resource};
 use serde::Deserialize;
 
 use super::needs::Needs;
-use super::object::{Import, Object, ObjectKey, Service, ServiceKind};
-use super::strip::{Strip, StripError, address, label, label_text, missing, port};
+use super::object::{Import, Object, Service, ServiceKind};
+use super::strip::{Strip, StripError, address, label_text, missing, port, service_key};
 
 /// The label that names an EndpointSlice's ServiceImport.
 const SERVICE_NAME: &str = "multicluster.kubernetes.io/service-name";
@@ -74,12 +74,7 @@ impl Metadata for ServiceImport {
 
 impl Strip for ServiceImport {
     fn strip(&self, needs: &Needs) -> Result<Option<Object>, StripError> {
-        let key = ObjectKey {
-            namespace: label(self.metadata.namespace.as_deref(), || {
-                "metadata.namespace".into()
-            })?,
-            name: label(self.metadata.name.as_deref(), || "metadata.name".into())?,
-        };
+        let key = service_key(&self.metadata)?;
         let kind = match self.spec.type_.as_str() {
             "Headless" => ServiceKind::Headless,
             "ClusterSetIP" => {

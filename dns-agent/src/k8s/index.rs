@@ -388,7 +388,7 @@ fn external_name(service: &Service) -> Option<Box<str>> {
 }
 
 /// The addresses at which a Service is reached from outside of the cluster.
-fn external_addresses(service: &Service) -> impl Iterator<Item = IpAddr> {
+pub fn external_addresses(service: &Service) -> impl Iterator<Item = IpAddr> {
     service
         .external
         .iter()

@@ -110,12 +110,7 @@ impl Strip for core::Namespace {
 
 impl Strip for core::Service {
     fn strip(&self, needs: &Needs) -> Result<Option<Object>, StripError> {
-        let key = ObjectKey {
-            namespace: label(self.metadata.namespace.as_deref(), || {
-                "metadata.namespace".into()
-            })?,
-            name: label(self.metadata.name.as_deref(), || "metadata.name".into())?,
-        };
+        let key = service_key(&self.metadata)?;
         let Some(spec) = &self.spec else {
             return Err(missing("spec"));
         };
@@ -152,12 +147,7 @@ impl Strip for core::Service {
 
 impl Strip for discovery::EndpointSlice {
     fn strip(&self, needs: &Needs) -> Result<Option<Object>, StripError> {
-        let key = ObjectKey {
-            namespace: label(self.metadata.namespace.as_deref(), || {
-                "metadata.namespace".into()
-            })?,
-            name: name(&self.metadata, "metadata.name")?,
-        };
+        let key = key(&self.metadata)?;
         let labels = self.metadata.labels.as_ref();
         let service = labels
             .and_then(|labels| labels.get(SERVICE_NAME))
@@ -358,24 +348,44 @@ pub(super) fn missing(field: &str) -> StripError {
     }
 }
 
-fn name(metadata: &ObjectMeta, field: &str) -> Result<Arc<str>, StripError> {
+/// The key of an object whose name is part of a domain name: two labels.
+pub(super) fn service_key(metadata: &ObjectMeta) -> Result<ObjectKey, StripError> {
+    Ok(ObjectKey {
+        namespace: namespace(metadata)?,
+        name: label(metadata.name.as_deref(), || "metadata.name".into())?,
+    })
+}
+
+/// The key of an object whose own name is in no domain name, and may have dots.
+fn key(metadata: &ObjectMeta) -> Result<ObjectKey, StripError> {
+    Ok(ObjectKey {
+        namespace: namespace(metadata)?,
+        name: name(metadata)?,
+    })
+}
+
+fn namespace(metadata: &ObjectMeta) -> Result<Arc<str>, StripError> {
+    label(metadata.namespace.as_deref(), || {
+        "metadata.namespace".into()
+    })
+}
+
+fn name(metadata: &ObjectMeta) -> Result<Arc<str>, StripError> {
+    const FIELD: &str = "metadata.name";
     let text = metadata.name.as_deref().unwrap_or_default();
     if text.is_empty() {
-        return Err(missing(field));
+        return Err(missing(FIELD));
     }
     if !is_name(text, |_| false) {
         return Err(StripError::NotAName {
-            field: field.into(),
+            field: FIELD.into(),
             value: text.into(),
         });
     }
     Ok(text.to_ascii_lowercase().into())
 }
 
-pub(super) fn label(
-    text: Option<&str>,
-    field: impl Fn() -> String,
-) -> Result<Arc<str>, StripError> {
+fn label(text: Option<&str>, field: impl Fn() -> String) -> Result<Arc<str>, StripError> {
     let text = text.unwrap_or_default();
     if text.is_empty() {
         return Err(missing(&field()));

@@ -23,12 +23,15 @@ use super::globs::Globs;
 use super::hook::{Hook, HookError, Mode};
 use super::links::{Link, LinkEvent, Links, LinksError};
 use super::object::{TC, XDP};
+use super::order;
 use super::tc::{self, TcAttachment, TcMode, TcModeError};
 use super::xdp::{self, XdpAttachment, XdpMode};
 
 /// A refused attachment is tried again after this, then after twice as long, and so on.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LAST_RETRY: Duration = Duration::from_mins(1);
+/// How often it is looked whether another program was put before ours.
+const LOOK: Duration = Duration::from_secs(5);
 
 /// What to attach to, and how.
 #[derive(Clone, Debug, Default)]
@@ -179,6 +182,7 @@ impl Attacher {
             return Ok(());
         }
         let mut links = Links::watch()?;
+        let mut look = tokio::time::interval_at(Instant::now() + LOOK, LOOK);
         tokio::pin!(shutdown);
         loop {
             let retry = self.next_retry();
@@ -193,6 +197,7 @@ impl Attacher {
                     LinkEvent::Gone(index) => self.forget(index),
                 },
                 () = due(retry) => self.retry(),
+                _ = look.tick() => self.look_for_others(),
             }
         }
         self.detach_all();
@@ -298,6 +303,36 @@ impl Attacher {
             debug!("{} is gone", link.name);
         }
         self.publish(index);
+    }
+
+    /// Says so where another program was put before ours: we go to the front, but whoever comes later may, too.
+    fn look_for_others(&mut self) {
+        let Ok(own) = self.programs.tc.info().map(|info| info.id()) else {
+            return;
+        };
+        let mut first = BTreeSet::new();
+        for ((index, _), slot) in &self.slots {
+            if self.tc == Mode::Tcx && matches!(slot, Slot::Tc(_)) {
+                let ids = order::at_ingress(*index).unwrap_or_default();
+                first.extend(ids.into_iter().take_while(|id| *id != own));
+            }
+        }
+        let behind = (!first.is_empty()).then(|| {
+            let ids: Vec<String> = first.iter().map(ToString::to_string).collect();
+            format!(
+                "tc: another program was put before ours at pods' interfaces (`bpftool prog show id {}`): queries that it \
+                 answers, drops or redirects do not come to ours; let kerndns start after it, or leave these interfaces \
+                 out of --pods",
+                ids.join("`, `bpftool prog show id ")
+            )
+        });
+        if self.attached.set_obstacle(behind.clone()) {
+            if let Some(behind) = behind {
+                warn!("{behind}");
+            } else {
+                info!("tc: our program is the first again");
+            }
+        }
     }
 
     fn next_retry(&self) -> Option<Instant> {

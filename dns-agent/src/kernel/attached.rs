@@ -28,6 +28,8 @@ struct State {
     told: BTreeMap<(u32, Hook), (String, Option<Mode>)>,
     /// By hook, in the order of the enum.
     failures: [u64; 2],
+    /// What stands between the pods and our programs.
+    obstacle: Option<String>,
 }
 
 impl Attached {
@@ -71,6 +73,19 @@ impl Attached {
     /// Attempts that failed since the start, retries included; only grows.
     pub fn failures(&self, hook: Hook) -> u64 {
         self.0.lock().failures[hook as usize]
+    }
+
+    /// Why queries may not come to our programs at all: others run before them, or interfaces are not followed any more.
+    pub fn obstacle(&self) -> Option<String> {
+        self.0.lock().obstacle.clone()
+    }
+
+    /// Replaces what [`Self::obstacle`] says, and says whether it was something else.
+    pub fn set_obstacle(&self, obstacle: Option<String>) -> bool {
+        let mut state = self.0.lock();
+        let is_news = state.obstacle != obstacle;
+        state.obstacle = obstacle;
+        is_news
     }
 
     pub(super) fn count_failure(&self, hook: Hook) {

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 use std::io;
+use std::time::Duration;
 
 use futures::channel::mpsc::UnboundedReceiver;
 use futures::{StreamExt as _, TryStreamExt as _};
@@ -11,6 +12,9 @@ use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use rtnetlink::packet_core::{NetlinkMessage, NetlinkPayload};
 use rtnetlink::sys::SocketAddr;
 use rtnetlink::{Handle, MulticastGroup};
+
+/// When a list is asked for again while the kernel is at another.
+const AGAIN: Duration = Duration::from_millis(10);
 
 /// What decides whether, and how, a program is attached to an interface.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,9 +84,19 @@ impl Links {
                 return Ok(event);
             }
             if self.stale {
-                let present = list(&self.handle).await?;
-                self.stale = false;
-                self.replace(present);
+                match list(&self.handle).await {
+                    Ok(present) => {
+                        self.stale = false;
+                        self.replace(present);
+                    }
+                    // The kernel is still at a list that nobody waits for any more: this future was dropped meanwhile.
+                    Err(rtnetlink::Error::NetlinkError(error))
+                        if error.raw_code() == -libc::EBUSY =>
+                    {
+                        tokio::time::sleep(AGAIN).await;
+                    }
+                    Err(error) => return Err(error.into()),
+                }
                 continue;
             }
             if let Some((message, _kernel)) = self.messages.next().await {
@@ -212,5 +226,22 @@ mod tests {
     fn a_message_about_a_bridges_port_is_no_link() {
         let attributes = vec![LinkAttribute::IfName("veth0".to_owned())];
         assert_eq!(link(&message(AddressFamily::Bridge, attributes)), None);
+    }
+
+    #[tokio::test]
+    async fn a_list_that_was_given_up_half_way_is_asked_for_again() {
+        let mut links = Links::watch().unwrap();
+        for wait in 0..20 {
+            let wait = Duration::from_micros(wait * 20);
+            let _: Result<_, _> = tokio::time::timeout(wait, links.next()).await;
+            links.stale = true;
+        }
+        let name = loop {
+            match links.next().await.unwrap() {
+                LinkEvent::Present(link) if link.name == "lo" => break link.name,
+                _ => {}
+            }
+        };
+        assert_eq!(name, "lo");
     }
 }

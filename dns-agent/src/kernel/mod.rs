@@ -1,6 +1,7 @@
 //! The kernel's side of the agent: the programs, and at which interfaces they hang.
 
 mod netlink;
+mod order;
 
 pub mod attach;
 pub mod attached;

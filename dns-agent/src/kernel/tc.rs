@@ -7,11 +7,13 @@ use aya::programs::links::{FdLink, LinkError, LinkOrder};
 use aya::programs::tc::{self, NlOptions, SchedClassifierLink, TcAttachOptions, TcHandle};
 use aya::programs::{Link as _, SchedClassifier, TcAttachType};
 use nix::errno::Errno;
+use nix::net::if_::if_nametoindex;
 use tracing::warn;
 
 use super::clsact;
 use super::hook::{HookError, Mode, errno, still_named};
 use super::links::Link;
+use super::order;
 
 /// `--tc`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -71,15 +73,15 @@ impl TcMode {
 /// Asks what hangs at the ingress of the loopback interface, which every namespace has. A kernel
 /// without TCX, or built without it (`CONFIG_NET_XGRESS`), does not know the question.
 fn has_tcx() -> Result<bool, TcModeError> {
-    let Err(error) = SchedClassifier::query_tcx("lo", TcAttachType::Ingress) else {
+    let asked = if_nametoindex("lo").map_err(io::Error::from);
+    let Err(error) = asked.and_then(order::at_ingress) else {
         return Ok(true);
     };
-    match errno(&error).map(Errno::from_raw) {
+    match error.raw_os_error().map(Errno::from_raw) {
         Some(Errno::EINVAL) => Ok(false),
         // Linux 6.6 says so of an interface on which nothing hangs.
         Some(Errno::ENOENT) => Ok(true),
-        Some(number) => Err(TcModeError::Probe(number.into())),
-        None => Err(TcModeError::Probe(io::Error::other(error))),
+        _ => Err(TcModeError::Probe(error)),
     }
 }
 

@@ -14,7 +14,7 @@ use super::reverse::{addresses_under, is_reverse};
 use super::schema::View;
 use super::service::numbers;
 use super::{Name, Node, RRset, Rdata};
-use crate::k8s::index::{Group, Index};
+use crate::k8s::index::{Group, Index, external_addresses};
 use crate::k8s::object::{External, ObjectKey, Port, Scope, Service, ServiceKind};
 use crate::plugin::k8s_external::Options;
 
@@ -25,21 +25,13 @@ impl View {
     /// What a name in the zones of `k8s_external` has, its apex SOA apart; `None`: no such name.
     pub fn external(&self, index: &Index, options: &Options, name: &Name) -> Option<Node> {
         let zone = options.zone_of(name)?;
-        let labels = name.labels_above(zone)?;
-        if labels.is_empty() {
+        if name == zone {
             return Some(self.external_apex(index, options, zone));
         }
         if is_reverse(zone) {
             return self.external_reverse(index, options, name);
         }
-        let labels: Vec<&str> = labels
-            .into_iter()
-            .map(|label| {
-                str::from_utf8(label)
-                    .ok()
-                    .filter(|label| !label.contains('.'))
-            })
-            .collect::<Option<_>>()?;
+        let labels = name.texts_above(zone)?;
         match labels.as_slice() {
             [apex] if *apex == options.apex => Some(Node::default()),
             [SERVER, apex] if *apex == options.apex => {
@@ -77,7 +69,10 @@ impl View {
     /// The DNS Service's external addresses, else our own.
     fn external_servers(&self, index: &Index) -> BTreeSet<IpAddr> {
         let service = index.service(&self.dns_service);
-        let shared: BTreeSet<IpAddr> = service.into_iter().flat_map(|s| addresses(s)).collect();
+        let shared: BTreeSet<IpAddr> = service
+            .into_iter()
+            .flat_map(|s| external_addresses(s))
+            .collect();
         if shared.is_empty() {
             self.own_addresses.iter().copied().collect()
         } else {
@@ -106,7 +101,7 @@ impl View {
         }
         let ports = numbers(&service.ports, below);
         let mut answers = AnswerSet::default();
-        for address in addresses(service) {
+        for address in external_addresses(service) {
             answers.add(address, Some(owner), &ports);
         }
         let mut node = answers.into_node(options.ttl);
@@ -187,16 +182,6 @@ fn has_port(ports: &[Port], label: &str) -> bool {
     ports
         .iter()
         .any(|port| Some(port.protocol) == protocol && !port.name.is_empty())
-}
-
-fn addresses(service: &Service) -> impl Iterator<Item = IpAddr> {
-    service
-        .external
-        .iter()
-        .filter_map(|external| match external {
-            External::Address(address) => Some(*address),
-            External::Host(_) => None,
-        })
 }
 
 fn host(external: &External) -> Option<Name> {

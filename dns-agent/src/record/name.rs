@@ -120,6 +120,15 @@ impl Name {
         let head: Vec<&[u8]> = labels.by_ref().take(above).collect();
         labels.eq(zone.labels()).then_some(head)
     }
+
+    /// As [`Self::labels_above`], where each label could be an object's name: text without a dot in it.
+    pub fn texts_above(&self, zone: &Name) -> Option<Vec<&str>> {
+        let text = |label| {
+            let text = str::from_utf8(label).ok()?;
+            (!text.contains('.')).then_some(text)
+        };
+        self.labels_above(zone)?.into_iter().map(text).collect()
+    }
 }
 
 impl fmt::Display for Name {

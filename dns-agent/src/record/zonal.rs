@@ -31,15 +31,7 @@ impl View {
         if !self.options.zonal || self.scope_of(zone) != Scope::Cluster {
             return None;
         }
-        let labels = name.labels_above(zone)?;
-        let labels: Vec<&str> = labels
-            .into_iter()
-            .map(|label| {
-                str::from_utf8(label)
-                    .ok()
-                    .filter(|label| !label.contains('.'))
-            })
-            .collect::<Option<_>>()?;
+        let labels = name.texts_above(zone)?;
         let [topology @ .., directive, ANCHOR, service, namespace, "svc"] = labels.as_slice()
         else {
             return None;

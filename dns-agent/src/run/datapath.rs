@@ -8,8 +8,12 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use dns_ebpf::fold::Seed;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
-use crate::kernel::attach::Programs;
+use crate::cli::RunArgs;
+use crate::kernel::attach::{Attacher, Programs};
+use crate::kernel::attached::Attached;
 use crate::kernel::capabilities;
 use crate::kernel::log::KernelLog;
 use crate::kernel::object::{self, Constants, Object};
@@ -83,9 +87,28 @@ impl Datapath {
         ))
     }
 
-    /// Handles on the programs, to attach them.
-    pub(super) fn programs(&mut self, bpffs: &Path) -> Result<Programs> {
-        Ok(Programs::of(&mut self.ebpf, bpffs)?)
+    /// Starts to attach the programs, until `detached` comes; its sender's end is as good.
+    pub(super) fn attach(
+        &mut self,
+        args: &RunArgs,
+        detached: oneshot::Receiver<()>,
+    ) -> Result<(JoinHandle<()>, Attached)> {
+        let programs = Programs::of(&mut self.ebpf, &args.bpffs)?;
+        let attacher = Attacher::new(programs, args.plan()?)?;
+        let attached = attacher.attached();
+        let told = attached.clone();
+        let task = tokio::spawn(async move {
+            let shutdown = async {
+                let _: Result<(), _> = detached.await;
+            };
+            if let Err(error) = attacher.run(shutdown).await {
+                let end =
+                    format!("{error}; the kernel answers nothing until kerndns is started again");
+                tracing::error!("{end}");
+                told.set_obstacle(Some(end));
+            }
+        });
+        Ok((task, attached))
     }
 
     /// Brings the programs' own records into the log, from now on. Must be called within a tokio runtime.

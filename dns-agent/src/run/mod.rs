@@ -29,7 +29,7 @@ use crate::cluster::control::Progress;
 use crate::cluster::objects::Objects;
 use crate::corefile::Config;
 use crate::k8s::watch::Trouble;
-use crate::kernel::attach::Attacher;
+use crate::kernel::attached::Attached;
 use crate::kernel::object::Constants;
 use crate::map::held::Held;
 use crate::plugin::transfer::notify::Notifier;
@@ -46,6 +46,8 @@ use surroundings::Surroundings;
 const LISTED: &str = "kubernetes";
 /// The reason for not being ready that the right DNS Service takes away.
 const ASKED: &str = "DNS Service";
+/// The reason for not being ready that what stands between the pods and our programs is.
+const HOOK: &str = "tc";
 /// How often the node is looked at for what has come or gone.
 const LOOK_AROUND: Duration = Duration::from_secs(5);
 /// How long queries under way may take once we stop.
@@ -72,6 +74,9 @@ struct Agent {
     config: Config,
     /// What was last said against a changed Corefile.
     complaint: Option<String>,
+    /// What is wrong with the file, as `reload` has it.
+    unread: Option<String>,
+    attached: Attached,
     cluster: Arc<RwLock<Cluster>>,
     datapath: Option<Datapath>,
     serving: Serving,
@@ -105,8 +110,6 @@ impl Agent {
         let mut look_around = tokio::time::interval(LOOK_AROUND);
 
         let result = loop {
-            let newest = successor.as_ref().map(|successor| &successor.config);
-            let newest = newest.unwrap_or(&agent.config).clone();
             tokio::select! {
                 _ = terminate.recv() => break Ok(()),
                 _ = interrupt.recv() => break Ok(()),
@@ -114,10 +117,16 @@ impl Agent {
                     let listed = seen.borrow_and_update().is_listed;
                     agent.after_change(listed);
                 }
-                config = reload.next(&newest) => {
-                    successor = agent.reload(config, &following.demand).await;
+                () = reload.due() => {
+                    let newest = successor.as_ref().map(|successor| &successor.config);
+                    if let Some(config) = reload.look(newest.unwrap_or(&agent.config)) {
+                        successor = agent.reload(config, &following.demand).await;
+                    }
                 }
-                _ = look_around.tick() => agent.look_around(),
+                _ = look_around.tick() => {
+                    agent.unread = reload.complaint().cloned();
+                    agent.look_around();
+                }
                 listed = Successor::listed(&mut successor) => {
                     agent.succeed(listed, &mut following, &audience).await;
                 }
@@ -160,6 +169,8 @@ impl Agent {
             surroundings,
             config,
             complaint: None,
+            unread: None,
+            attached: Attached::default(),
             cluster,
             datapath,
             serving,
@@ -238,18 +249,9 @@ impl Agent {
         let Some(datapath) = &mut self.datapath else {
             return Ok((detach, None));
         };
-        let attacher = Attacher::new(datapath.programs(&self.args.bpffs)?, self.args.plan()?)?;
-        metering::attached(&self.status.metrics, attacher.attached());
-        let task = tokio::spawn(async move {
-            let shutdown = async {
-                let _: Result<(), _> = detached.await;
-            };
-            if let Err(error) = attacher.run(shutdown).await {
-                tracing::error!(
-                    "{error}; the kernel answers nothing until kerndns is started again"
-                );
-            }
-        });
+        let (task, attached) = datapath.attach(&self.args, detached)?;
+        self.attached = attached;
+        metering::attached(&self.status.metrics, self.attached.clone());
         Ok((detach, Some(task)))
     }
 
@@ -281,9 +283,13 @@ impl Agent {
         };
         let unserved = self.surroundings.unserved();
         self.status.ready.set(LISTED, is_in_touch);
-        self.status.ready.set(ASKED, unserved.is_empty());
+        self.status.ready.set(ASKED, unserved.is_none());
+        let obstacle = self.attached.obstacle();
+        self.status.ready.set(HOOK, obstacle.is_none());
         let mut notes: Vec<String> = self.trouble.reasons().into_iter().collect();
-        notes.extend(unserved.iter().cloned());
+        notes.extend(unserved.cloned());
+        notes.extend(obstacle);
+        notes.extend(self.unread.clone());
         notes.extend(self.config.passed.iter().cloned());
         self.status.ready.note(notes);
     }

@@ -21,6 +21,11 @@ pub(super) struct Reload {
 }
 
 impl Reload {
+    /// What is wrong with the file as it is now, in the words of the log.
+    pub(super) fn complaint(&self) -> Option<&String> {
+        self.said.as_ref()
+    }
+
     /// Looks at the file of `corefile`; at nothing for the built-in Corefile.
     pub(super) fn new(corefile: Corefile, coredns: CoreDns) -> Self {
         Self {
@@ -31,21 +36,17 @@ impl Reload {
         }
     }
 
-    /// Waits for a Corefile that says something other than `current`. Never, without `reload`.
-    pub(super) async fn next(&mut self, current: &Config) -> Config {
-        if current.servers.iter().all(|server| server.reload.is_none()) {
-            return std::future::pending().await;
-        }
-        loop {
-            self.clock.tick().await;
-            if let Some(config) = self.look(current) {
-                return config;
-            }
-        }
+    /// Waits until the file is to be looked at again.
+    pub(super) async fn due(&mut self) {
+        self.clock.tick().await;
     }
 
-    /// A file that is gone changes nothing: what was good stays.
-    fn look(&mut self, current: &Config) -> Option<Config> {
+    /// A Corefile that says something other than `current`, where that one has `reload`. A file that is gone changes
+    /// nothing: what was good stays.
+    pub(super) fn look(&mut self, current: &Config) -> Option<Config> {
+        if current.servers.iter().all(|server| server.reload.is_none()) {
+            return None;
+        }
         match self.corefile.read() {
             Ok(config) => {
                 if self.said.take().is_some() {
@@ -54,12 +55,12 @@ impl Reload {
                 config.filter(|config| config != current)
             }
             Err(error) => {
-                let what = error.to_string();
+                let what = format!(
+                    "the changed Corefile is not in force, the last good one stays: {error}"
+                );
                 if self.said.as_ref() != Some(&what) {
                     self.coredns.reload_failed();
-                    tracing::error!(
-                        "the changed Corefile is not in force, the last good one stays: {what}"
-                    );
+                    tracing::error!("{what}");
                     self.said = Some(what);
                 }
                 None

@@ -36,7 +36,7 @@ pub(super) struct Surroundings {
     /// What was last said, so that it is said once.
     said: Vec<String>,
     /// What of it means that pods ask an address that the kernel does not answer for.
-    unserved: Vec<String>,
+    unserved: Option<String>,
 }
 
 impl Surroundings {
@@ -56,7 +56,7 @@ impl Surroundings {
             node_local: node_local(),
             is_beside: true,
             said: Vec::new(),
-            unserved: Vec::new(),
+            unserved: None,
         }
     }
 
@@ -95,9 +95,9 @@ impl Surroundings {
         services.next().map(|service| service.key.clone())
     }
 
-    /// Why the pods' queries do not come to the kernel's answers, as last said; empty: they do.
-    pub(super) fn unserved(&self) -> &[String] {
-        &self.unserved
+    /// Why the pods' queries do not come to the kernel's answers, as last said; `None`: they do.
+    pub(super) fn unserved(&self) -> Option<&String> {
+        self.unserved.as_ref()
     }
 
     /// Says what was found, and why nothing is accelerated if that is so; each once.
@@ -129,23 +129,25 @@ impl Surroundings {
                 "{nothing}: the Corefile has no server block with kubernetes whose names the kernel may answer"
             ));
         }
-        let mut unserved = Vec::new();
-        if served.is_empty() {
-            unserved.push(format!(
-                "{nothing}: there is no Service {service} with a ClusterIP, nor one with an address of {path}; name the \
-                 DNS Service with --service NAMESPACE/NAME, or the address that pods ask with --service-ip"
-            ));
-        }
         let asked = &self.resolver.nameservers;
-        if self.resolver.domain.is_some() && !asked.iter().any(|ip| served.contains(ip)) {
-            unserved.push(format!(
+        let is_asked = asked.iter().any(|ip| served.contains(ip));
+        self.unserved = if served.is_empty() {
+            Some(format!(
+                "{nothing}: there is no Service {service} with a ClusterIP, nor one with an address that pods of this \
+                 node ask, {} ({path}); name the DNS Service with --service NAMESPACE/NAME, or the address that pods \
+                 ask with --service-ip",
+                list(asked)
+            ))
+        } else if self.resolver.domain.is_some() && !is_asked {
+            Some(format!(
                 "{nothing}: pods of this node ask {}, which is neither {service} nor NodeLocal DNSCache; if this is the \
                  cluster's DNS, name it with --service-ip",
                 list(asked)
-            ));
-        }
-        lines.extend(unserved.iter().cloned());
-        self.unserved = unserved;
+            ))
+        } else {
+            None
+        };
+        lines.extend(self.unserved.clone());
         for line in lines.iter().filter(|line| !self.said.contains(line)) {
             if line.starts_with(nothing) {
                 tracing::warn!("{line}");

@@ -89,7 +89,8 @@ pub(super) fn api_server_stopped(cluster: &Cluster) -> Result<String> {
         cluster.here(&["create", "service", "clusterip", "returned", "--tcp=80"])?;
         let dig = format!("dig +short {}", full("returned"));
         let start = Instant::now();
-        // client-go and kube wait up to half a minute between attempts, and as long again at random.
+        // The agent waits ten seconds at most between attempts. But an API server that stops takes itself out of its own
+        // Service, and kube-proxy refuses 10.96.0.1 until its watch, with a backoff of up to a minute, is back.
         let found = eventually(Duration::from_mins(2), || {
             let found = cluster.sh("before", &dig)?;
             ensure!(

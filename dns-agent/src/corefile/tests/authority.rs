@@ -114,7 +114,7 @@ fn each_has_its_line_in_the_summary() {
         "Corefile",
         "cluster.local {\nkubernetes\nany\nchaos V-1 a b\nnsid n\ntransfer {\nto * 192.0.2.1\nsource 192.0.2.2\n}\n}\n",
     );
-    let (text, good) = check(Some(&path));
+    let (text, good) = check(Some(&path), None);
     assert!(good, "{text}");
     for line in [
         "any",

@@ -347,13 +347,37 @@ fn options_of_kubernetes_that_contradict_each_other_are_refused() {
 }
 
 #[test]
+fn a_zone_has_room_for_the_names_of_its_soa_record() {
+    let label = "x".repeat(63);
+    let zone = |last: usize| format!("{label}.{label}.{label}.{}", "x".repeat(last));
+    let (longest, longer) = (zone(50), zone(51));
+    assert_eq!(longer.len() + 2 + "hostmaster.".len(), 256);
+    in_block(&format!("kubernetes {longest}")).unwrap();
+    let message = |line, plugin, label| {
+        format!(
+            "{line}: zone \"{longer}.\" of {plugin:?} is so long that {label:?} below it, the mailbox of its SOA record, \
+             would have more than 255 octets; expected a shorter zone"
+        )
+    };
+    assert_eq!(
+        faults(in_block(&format!("kubernetes {longer}"))),
+        [message(2, "kubernetes", "hostmaster")]
+    );
+    let external = format!("kubernetes a\nk8s_external {longer} {{\napex b\n}}");
+    assert_eq!(
+        faults(in_block(&external)),
+        [message(3, "k8s_external", "hostmaster.b")]
+    );
+}
+
+#[test]
 fn a_report_names_every_fault_of_every_block() {
     let directory = Directory::new("faults");
     let path = directory.file(
         "Corefile",
         "a.example {\n  erors\n  health {\n    lameduck x\n  }\n  loop\n}\ntls://b.example {\n  kubernetes {\n    pods some\n    zoneal\n  }\n}\n",
     );
-    let (text, good) = check(Some(&path));
+    let (text, good) = check(Some(&path), None);
     let file = path.display();
     assert_eq!(
         text,
@@ -375,7 +399,7 @@ warning: {file}:6: plugin \"loop\" is accepted and has no effect yet
 fn a_file_that_cannot_be_read_is_named() {
     let directory = Directory::new("unreadable");
     let missing = directory.0.join("none");
-    let (text, good) = check(Some(&missing));
+    let (text, good) = check(Some(&missing), None);
     let missing = missing.display();
     assert_eq!(
         text,
@@ -385,7 +409,7 @@ fn a_file_that_cannot_be_read_is_named() {
 
     let binary = directory.0.join("binary");
     std::fs::write(&binary, b". {\n\xff\n}").unwrap();
-    let (text, _) = check(Some(&binary));
+    let (text, _) = check(Some(&binary), None);
     let binary = binary.display();
     assert_eq!(
         text,

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use super::super::{Beside, Config, CorefileError};
+use super::super::{Beside, Config, CorefileError, check};
 
 fn parse(text: &str, despite: &[&str]) -> Result<Config, CorefileError> {
     let despite = despite.iter().map(|&plugin| plugin.to_owned()).collect();
@@ -204,4 +204,31 @@ fn a_broken_file_is_as_broken_as_ever() {
             "{text}"
         );
     }
+}
+
+/// What k3s installs has `hosts` before `kubernetes`.
+#[test]
+fn a_check_beside_coredns_says_which_names_would_be_answered_and_which_line_keeps_others() {
+    let name = format!("kerndns-beside-{}", std::process::id());
+    let path = std::env::temp_dir().join(name);
+    let text = ".:53 {\n errors\n kubernetes cluster.local in-addr.arpa\n \
+                hosts /etc/coredns/NodeHosts {\n  ttl 60\n  reload 15s\n  fallthrough\n }\n forward . /etc/resolv.conf\n}\n";
+    std::fs::write(&path, text).unwrap();
+    let (passed, good) = check(Some(&path), Some(&Beside::default()));
+    let despite = vec!["hosts".to_owned()];
+    let (answered, _) = check(Some(&path), Some(&Beside { despite }));
+    std::fs::remove_file(&path).unwrap();
+    assert!(good);
+    assert!(
+        passed.contains(":4: plugin \"hosts\" may change an answer: the kernel passes"),
+        "{passed}"
+    );
+    assert!(
+        passed.ends_with("would answer nothing beside CoreDNS\n"),
+        "{passed}"
+    );
+    assert!(
+        answered.ends_with("the kernel would answer names of cluster.local. in-addr.arpa.\n"),
+        "{answered}"
+    );
 }

@@ -327,7 +327,7 @@ fn a_good_file_is_summed_up() {
         "Corefile",
         "cluster.local 10.0.0.0/8 {\n  bind 127.0.0.1\n  errors\n  kubernetes {\n    pods insecure\n    fallthrough\n    namespaces a\n    noendpoints\n  }\n  forward . 192.0.2.1 {\n    except b.example\n  }\n  health\n  loop\n}\n.:54 {\n  ready\n}\n",
     );
-    let (text, good) = check(Some(&path));
+    let (text, good) = check(Some(&path), None);
     let file = path.display();
     assert_eq!(
         text,
@@ -363,7 +363,7 @@ fn the_example_of_the_documentation_is_summed_up_as_it_says() {
     let blocks: Vec<&str> = example.split("```\n").collect();
     let directory = Directory::new("example");
     let path = directory.file("Corefile", blocks[1]);
-    let (text, good) = check(Some(&path));
+    let (text, good) = check(Some(&path), None);
     assert!(good, "{text}");
     let expected = blocks[3].split_once('\n').unwrap().1;
     assert_eq!(text.replace(path.to_str().unwrap(), "Corefile"), expected);

@@ -27,6 +27,10 @@ fn tls_error(cause: rustls::Error) -> kube::Error {
     kube::Error::Service(Box::new(io::Error::other(inner)))
 }
 
+fn explain(identity: &Identity, kind: Kind, error: &kube::Error) -> String {
+    Cause::of(identity, kind, error).explain(identity, &[kind])
+}
+
 fn certificate(cause: CertificateError) -> String {
     let error = tls_error(rustls::Error::InvalidCertificate(cause));
     explain(&identity(), Kind::Service, &error)
@@ -75,6 +79,23 @@ fn forbidden_says_which_verb_on_which_resource_in_which_role() {
         &status(403, "a webhook says no"),
     );
     assert_eq!(odd, "Forbidden: a webhook says no");
+}
+
+#[test]
+fn what_is_forbidden_of_several_kinds_is_one_message_with_a_rule_for_each_group() {
+    let cause = Cause::Forbidden {
+        user: "u".into(),
+        verb: "watch".into(),
+        found: String::new(),
+    };
+    let kinds = [Kind::Namespace, Kind::Service, Kind::EndpointSlice];
+    assert_eq!(
+        cause.explain(&identity(), &kinds),
+        "Forbidden: user \"u\" may not watch namespaces, services and endpointslices: in the ClusterRole bound to it \
+         (kerndns, in deploy/kustomize/rbac.yaml) the rules {apiGroups: [\"\"], resources: [\"namespaces\", \
+         \"services\"], verbs: [\"list\", \"watch\"]} and {apiGroups: [\"discovery.k8s.io\"], resources: \
+         [\"endpointslices\"], verbs: [\"list\", \"watch\"]} are missing, or the binding is"
+    );
 }
 
 #[test]

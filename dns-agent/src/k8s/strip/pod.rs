@@ -7,9 +7,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::{Metadata, NamespaceResourceScope, Resource};
 use serde::{Deserialize, Deserializer};
 
-use super::{Strip, StripError, address, label, name};
+use super::{Strip, StripError, address, key};
 use crate::k8s::needs::Needs;
-use crate::k8s::object::{Object, ObjectKey, Pod};
+use crate::k8s::object::{Object, Pod};
 
 /// Any pod of the cluster.
 pub type AnyPod = WirePod<false>;
@@ -125,12 +125,7 @@ impl<const LOCAL: bool> Strip for WirePod<LOCAL> {
         if addresses.is_empty() {
             return Ok(None);
         }
-        let key = ObjectKey {
-            namespace: label(pod.metadata.namespace.as_deref(), || {
-                "metadata.namespace".into()
-            })?,
-            name: name(&pod.metadata, "metadata.name")?,
-        };
+        let key = key(&pod.metadata)?;
         let pod = Pod {
             key,
             node: pod.spec.node_name.as_deref().map(Into::into),
@@ -149,6 +144,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::k8s::object::ObjectKey;
 
     fn pod(spec: &Value, status: &Value) -> Value {
         json!({

@@ -201,3 +201,14 @@ async fn an_object_that_cannot_be_used_keeps_its_last_good_version_through_a_lis
     .await;
     assert_eq!(server.words(3).await, ["+a/web", "=1", "=1"]);
 }
+
+#[test]
+fn no_pause_between_attempts_is_longer_than_ten_seconds_and_none_is_like_another() {
+    let pauses: Vec<Duration> = BACKOFF.build().take(50).collect();
+    assert_eq!(pauses.len(), 50, "it never gives up");
+    assert!(pauses.iter().all(|pause| pause.as_secs_f64() <= 10.0));
+    assert!(pauses[0] < Duration::from_secs(2));
+    let late: HashSet<&Duration> = pauses[10..].iter().collect();
+    assert!(late.iter().all(|pause| pause.as_secs() >= 5));
+    assert!(late.len() > 10, "nodes would ask all at once: {late:?}");
+}

@@ -1,43 +1,61 @@
-//! From errors of every attempt to one line in the log: the three watches mostly fail together and
-//! for one reason, and a person needs to read it once.
+//! From errors of every attempt to one line in the log: the watches mostly fail together and for one reason, and a
+//! person needs to read it once.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
+use tokio::sync::Notify;
 use tracing::{info, warn};
 
 use crate::k8s::connect::Identity;
-use crate::k8s::diagnose;
+use crate::k8s::diagnose::Cause;
 use crate::k8s::object::Kind;
+
+/// What has one cause fails within less: the requests of all kinds go out together.
+const SETTLE: Duration = Duration::from_millis(500);
 
 /// What is wrong with the watches now, in the words of the log; clones share it.
 #[derive(Debug, Clone, Default)]
-pub struct Trouble(Arc<Mutex<BTreeMap<Kind, String>>>);
+pub struct Trouble(Arc<Mutex<BTreeMap<Kind, (Cause, Identity)>>>);
 
 impl Trouble {
-    /// Each reason once; empty: all is well.
+    /// A message for each cause, which names all kinds that it keeps from us; empty: all is well.
     pub fn reasons(&self) -> BTreeSet<String> {
-        self.0.lock().values().cloned().collect()
+        let broken = self.0.lock();
+        let causes = broken.values();
+        causes
+            .map(|(cause, identity)| {
+                let same = broken.iter().filter(|(_, (other, _))| other == cause);
+                let kinds: Vec<Kind> = same.map(|(kind, _)| *kind).collect();
+                cause.explain(identity, &kinds)
+            })
+            .collect()
     }
 }
 
-/// What has been said of each kind that is broken now.
+/// What has been said of the kinds that are broken now.
 pub(super) struct Told {
     identity: Identity,
-    said: Trouble,
+    trouble: Trouble,
+    said: Mutex<BTreeSet<String>>,
+    news: Notify,
 }
 
 impl Told {
-    pub(super) fn new(identity: Identity, said: Trouble) -> Self {
-        Self { identity, said }
+    pub(super) fn new(identity: Identity, trouble: Trouble) -> Self {
+        Self {
+            identity,
+            trouble,
+            said: Mutex::default(),
+            news: Notify::new(),
+        }
     }
 
-    /// Says what is wrong, unless that was the last word on this or another kind.
+    /// Takes note of what keeps a kind from us.
     pub(super) fn broken(&self, kind: Kind, error: &kube::Error) {
-        if let Some(message) = self.news(kind, diagnose::explain(&self.identity, kind, error)) {
-            warn!("{message}");
-        }
+        self.note(kind, Cause::of(&self.identity, kind, error));
     }
 
     /// Says that all is well again once the last kind is back; what breaks then is news.
@@ -50,16 +68,37 @@ impl Told {
         }
     }
 
-    fn news(&self, kind: Kind, message: String) -> Option<String> {
-        let mut said = self.said.0.lock();
-        let known = said.values().any(|other| *other == message);
-        said.insert(kind, message.clone());
-        (!known).then_some(message)
+    /// Says what is wrong, each message once for as long as it is so; for ever.
+    pub(super) async fn tell(&self) {
+        loop {
+            self.news.notified().await;
+            tokio::time::sleep(SETTLE).await;
+            for message in self.unsaid() {
+                warn!("{message}");
+            }
+        }
     }
 
+    fn note(&self, kind: Kind, cause: Cause) {
+        let entry = (cause, self.identity.clone());
+        self.trouble.0.lock().insert(kind, entry);
+        self.news.notify_one();
+    }
+
+    /// What is wrong and has not been said.
+    fn unsaid(&self) -> Vec<String> {
+        let reasons = self.trouble.reasons();
+        let mut said = self.said.lock();
+        let unsaid = reasons.difference(&said).cloned().collect();
+        *said = reasons;
+        unsaid
+    }
+
+    /// Whether the last kind is back of those that were said to be broken.
     fn back(&self, kind: Kind) -> bool {
-        let mut said = self.said.0.lock();
-        said.remove(&kind).is_some() && said.is_empty()
+        let mut broken = self.trouble.0.lock();
+        broken.remove(&kind);
+        broken.is_empty() && !std::mem::take(&mut *self.said.lock()).is_empty()
     }
 }
 
@@ -67,25 +106,58 @@ impl Told {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_message_is_said_once_until_it_changes_or_was_fixed() {
+    fn told() -> Told {
         let identity = Identity {
             server: "https://s".into(),
             origin: "o".into(),
             credential: "c".into(),
         };
-        let trouble = Trouble::default();
-        let told = Told::new(identity, trouble.clone());
-        let news = |kind, message: &str| told.news(kind, message.into()).is_some();
-        assert!(news(Kind::Service, "refused"));
-        assert!(!news(Kind::Namespace, "refused"));
-        assert!(!news(Kind::Service, "refused"));
-        assert!(news(Kind::Service, "forbidden"));
-        assert_eq!(trouble.reasons().len(), 2);
+        Told::new(identity, Trouble::default())
+    }
+
+    fn refused() -> Cause {
+        Cause::Other("refused".into())
+    }
+
+    #[test]
+    fn a_message_is_said_once_until_it_changes_or_was_fixed() {
+        let told = told();
+        told.note(Kind::Service, refused());
+        told.note(Kind::Namespace, refused());
+        assert_eq!(told.unsaid(), ["refused"]);
+        told.note(Kind::Service, refused());
+        assert!(told.unsaid().is_empty());
+        told.note(Kind::Service, Cause::Other("expired".into()));
+        assert_eq!(told.unsaid(), ["expired"]);
+        assert_eq!(told.trouble.reasons().len(), 2);
         assert!(!told.back(Kind::Service));
         assert!(told.back(Kind::Namespace));
-        assert!(trouble.reasons().is_empty());
+        assert!(told.trouble.reasons().is_empty());
         assert!(!told.back(Kind::Namespace));
-        assert!(news(Kind::Service, "refused"));
+        told.note(Kind::Service, refused());
+        assert_eq!(told.unsaid(), ["refused"]);
+    }
+
+    #[test]
+    fn a_cause_of_several_kinds_is_one_message() {
+        let told = told();
+        let forbidden = || Cause::Forbidden {
+            user: "u".into(),
+            verb: "watch".into(),
+            found: String::new(),
+        };
+        told.note(Kind::Service, forbidden());
+        told.note(Kind::EndpointSlice, forbidden());
+        let unsaid = told.unsaid();
+        assert_eq!(unsaid.len(), 1, "{unsaid:?}");
+        assert!(unsaid[0].contains("may not watch services and endpointslices"));
+    }
+
+    #[test]
+    fn what_was_over_before_it_was_said_is_not_said_to_be_over() {
+        let told = told();
+        told.note(Kind::Service, refused());
+        assert!(!told.back(Kind::Service));
+        assert!(told.unsaid().is_empty());
     }
 }

@@ -2,7 +2,7 @@
 //! (`plugin/k8s_external/setup.go`).
 
 use super::Options;
-use crate::corefile::{Directive, Known, Report, zones};
+use crate::corefile::{Directive, Known, Report, check_room_for_soa, zones};
 use crate::record::Name;
 
 const OPTIONS: Known = Known {
@@ -49,5 +49,7 @@ pub fn setup(line: &Directive, server_zones: &[Name], report: &mut Report) -> Op
             _ => options.fallthrough = zones(&option.args, report),
         }
     }
+    let mailbox = ["hostmaster", &options.apex];
+    check_room_for_soa(line, &options.zones, &mailbox, report);
     options
 }

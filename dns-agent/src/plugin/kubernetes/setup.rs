@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Options, Pods};
-use crate::corefile::{Directive, Known, Problem, Report, duration, is_reverse, zones};
+use crate::corefile::{
+    Directive, Known, Problem, Report, check_room_for_soa, duration, is_reverse, zones,
+};
 use crate::k8s::selector::Selector;
 use crate::k8s::target::{Target, Tls};
 use crate::record::Name;
@@ -52,6 +54,7 @@ pub fn setup(line: &Directive, server_zones: &[Name], report: &mut Report) -> Op
     if !options.zones.is_empty() && options.zones.iter().all(is_reverse) {
         report.refuse(&line.name.at, Problem::NoClusterDomain);
     }
+    check_room_for_soa(line, &options.zones, &["hostmaster"], report);
     for option in OPTIONS.options(line, report) {
         read(option, &mut options, report);
     }
