@@ -6,6 +6,8 @@ fn main() {
     if arch.is_ok_and(|arch| arch == "bpf") {
         // Octets of a packet are read by the word wherever they lie; without this, LLVM makes eight
         // loads of one. The verifier allows it on x86-64 and arm64.
-        println!("cargo:rustc-link-arg-bins=--cpu-features=+allows-misaligned-mem-access");
+        println!(
+            "cargo:rustc-link-arg-bins=--cpu-features=+allows-misaligned-mem-access,+store-imm"
+        );
     }
 }

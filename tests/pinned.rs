@@ -195,7 +195,8 @@ fn logged(level: u8) -> String {
     let service = Ipv4Addr::new(10, 96, 0, 10);
     let mut ebpf = load(level);
     let destinations = ebpf.take_map(DESTINATIONS).unwrap();
-    let mut destinations = Destinations::kernel(destinations).unwrap();
+    let settings = Arc::new(SettingsMap::heap());
+    let mut destinations = Destinations::kernel(destinations, settings).unwrap();
     destinations.set(&[(service, 53).into()].into()).unwrap();
     let held = fill(&mut ebpf);
     held.settings().keep_alive();

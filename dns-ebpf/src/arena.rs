@@ -48,6 +48,16 @@ pub fn reference(page: u32, offset: usize) -> u32 {
 #[repr(C, align(8))]
 pub struct Page(pub [u8; PAGE + SLACK]);
 
+impl Page {
+    /// The word at `at`, a multiple of 8 below PAGE, as it is now: it may change at any time.
+    #[inline(always)]
+    pub fn word(&self, at: usize) -> u64 {
+        let at = bound::mask::<{ PAGE - 8 }>(at);
+        // SAFETY: within the page, and aligned.
+        unsafe { self.0.as_ptr().add(at).cast::<u64>().read_volatile() }
+    }
+}
+
 /// The value of NAMES. Programs read `at` alone; the rest is for a person with bpftool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(C)]

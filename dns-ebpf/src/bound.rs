@@ -23,6 +23,28 @@ pub fn mask<const MASK: usize>(value: usize) -> usize {
     }
 }
 
+/// `value` in a register of its own.
+///
+/// An address that is compared with the end of a packet and one that is read from are to be the same to the
+/// verifier; LLVM may otherwise add up each by itself.
+#[inline(always)]
+pub fn pin(value: usize) -> usize {
+    #[cfg(target_arch = "bpf")]
+    {
+        let mut value = value;
+        // SAFETY: a move of a register to itself. Without an instruction there would be a line of source without
+        // code, which the kernel refuses (line_info).
+        unsafe {
+            core::arch::asm!("{0} = {0}", inout(reg) value, options(pure, nomem, nostack));
+        }
+        value
+    }
+    #[cfg(not(target_arch = "bpf"))]
+    {
+        value
+    }
+}
+
 /// Reads a `T` at `at & MASK`, wherever that is aligned.
 ///
 /// Does not compile where `MASK` reaches past the array.

@@ -1,9 +1,11 @@
 //! Denials: NODATA at names that are held, NXDOMAIN below zones that are whole (RFC 2308 2).
 
 use crate::bound;
+use crate::checksum;
+use crate::octets::set;
 use crate::outcome::Outcome;
-use crate::query::{HEADER, OPT, Query};
-use crate::scratch::{Scratch, TAIL};
+use crate::query::{HEADER, OPT, PAYLOAD, Query};
+use crate::scratch::Scratch;
 use crate::zone::{Zone, Zones, flag};
 
 /// Octets of our SOA record: its three names end in pointers into the question.
@@ -61,53 +63,80 @@ fn labels_above(scratch: &mut Scratch, cut: usize) -> Option<u32> {
         if octets == 0 || octets > 63 {
             return None;
         }
-        at = bound::launder(&mut scratch.cell, at + 1 + octets);
+        at += 1 + octets;
         labels += 1;
     }
-    (at == cut).then_some(labels)
+    // Laundered, or the verifier goes on with one state per number of labels.
+    let labels = bound::launder(&mut scratch.cell, labels);
+    (at == cut).then_some(labels as u32)
 }
 
-/// Writes SOA (if `zone`) and OPT (if the query has one) behind the answer records; returns their
-/// octets. `zone_len` is the length of the SOA's owner, the end of the QNAME.
-#[inline(always)]
-pub fn tail(scratch: &mut Scratch, query: &Query, zone: Option<(&Zone, usize)>) -> usize {
-    // Built where it stays: on the stack, the verifier forbids words at odd places.
-    let octets = &mut scratch.tail;
-    let mut len = 0;
-    if let Some((zone, zone_len)) = zone {
-        for i in 0..SOA.div_ceil(8) {
-            put(octets, i * 8, TEMPLATE[i]);
+/// The SOA record of a denial: what differs from the template, in memory order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Soa {
+    /// RFC 1035 4.1.4: a pointer to where the zone's name starts in the question. So the owner has the case that the
+    /// client gave it.
+    pointer: u16,
+    ttl: u32,
+    serial: u32,
+}
+
+impl Soa {
+    /// Of `zone`; `zone_len` is the length of the owner, the end of the QNAME.
+    #[inline(always)]
+    pub fn new(query: &Query, zone: &Zone, zone_len: usize) -> Self {
+        Self {
+            pointer: (0xc000 | (HEADER + query.name_len - zone_len) as u16).to_be(),
+            ttl: zone.ttl.to_be(),
+            serial: zone.serial.to_be(),
         }
-        // RFC 1035 4.1.4: a pointer to where the zone's name starts in the question. So the owner
-        // has the case that the client gave it.
-        let pointer = (0xc000 | (HEADER + query.name_len - zone_len) as u16).to_be();
-        put(octets, 0, pointer);
-        put(octets, 19, pointer);
-        put(octets, 32, pointer);
-        put(octets, 6, zone.ttl.to_be());
-        put(octets, 34, zone.serial.to_be());
-        put(octets, 50, zone.ttl.to_be());
-        len = SOA;
     }
-    let [low, high] = if query.edns { opt(query) } else { [0; 2] };
-    put(octets, len, low);
-    put(octets, len + 8, high);
-    if query.edns { len + OPT } else { len }
-}
 
-#[inline(always)]
-fn put<T: Copy>(octets: &mut [u8; TAIL], at: usize, value: T) {
-    bound::write::<T, 127, _>(octets, at, value);
+    /// The octets' sum.
+    #[inline(always)]
+    pub fn sum(&self) -> u64 {
+        // The second pointer stands at an odd place.
+        let pointers = 2 * u64::from(self.pointer) + u64::from(self.pointer.swap_bytes());
+        TEMPLATE_SUM + pointers + 2 * u64::from(self.ttl) + u64::from(self.serial)
+    }
+
+    /// The octets.
+    #[inline(always)]
+    pub fn write(&self, octets: &mut [u8; SOA]) {
+        set::<u64, 0, _>(octets, TEMPLATE[0]);
+        set::<u64, 8, _>(octets, TEMPLATE[1]);
+        set::<u64, 16, _>(octets, TEMPLATE[2]);
+        set::<u64, 24, _>(octets, TEMPLATE[3]);
+        set::<u64, 32, _>(octets, TEMPLATE[4]);
+        set::<u64, 40, _>(octets, TEMPLATE[5]);
+        set::<u16, 48, _>(octets, TEMPLATE[6] as u16);
+        set::<u16, 0, _>(octets, self.pointer);
+        set::<u16, 19, _>(octets, self.pointer);
+        set::<u16, 32, _>(octets, self.pointer);
+        set::<u32, 6, _>(octets, self.ttl);
+        set::<u32, 34, _>(octets, self.serial);
+        set::<u32, 50, _>(octets, self.ttl);
+    }
 }
 
 /// RFC 6891 6.1.2: our payload size, version 0, DO copied (RFC 3225 3), no options.
 #[inline(always)]
-fn opt(query: &Query) -> [u64; 2] {
-    let low = u64::from_ne_bytes([0, 0, 41, 0x04, 0xd0, 0, 0, 0]);
-    [
-        low | u64::from_ne_bytes([0, 0, 0, 0, 0, 0, 0, query.dnssec_ok]),
-        0,
-    ]
+pub fn write_opt(octets: &mut [u8; OPT], dnssec_ok: u8) {
+    set::<u64, 0, _>(octets, opt_head(dnssec_ok));
+    set::<u16, 8, _>(octets, 0);
+    set::<u8, 10, _>(octets, 0);
+}
+
+/// The sum of the octets of [`write_opt`].
+#[inline(always)]
+pub fn opt_sum(dnssec_ok: u8) -> u64 {
+    checksum::add(0, opt_head(dnssec_ok))
+}
+
+#[inline(always)]
+fn opt_head(dnssec_ok: u8) -> u64 {
+    let [high, low] = (PAYLOAD as u16).to_be_bytes();
+    u64::from_ne_bytes([0, 0, 41, high, low, 0, 0, dnssec_ok])
 }
 
 /// `<zone> <ttl> IN SOA ns.dns.<zone> hostmaster.<zone> <serial> 7200 1800 86400 <ttl>`, as CoreDNS
@@ -123,6 +152,15 @@ const TEMPLATE: [u64; SOA.div_ceil(8)] = words([
     0, 0, 0, 0, // MINIMUM
     0, 0,
 ]);
+
+const TEMPLATE_SUM: u64 = {
+    let (mut sum, mut i) = (0, 0);
+    while i < TEMPLATE.len() {
+        sum += (TEMPLATE[i] & 0xffff_ffff) + (TEMPLATE[i] >> 32);
+        i += 1;
+    }
+    sum
+};
 
 const fn words(octets: [u8; SOA.next_multiple_of(8)]) -> [u64; SOA.div_ceil(8)] {
     let mut words = [0; SOA.div_ceil(8)];

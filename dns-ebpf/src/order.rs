@@ -5,11 +5,10 @@
 //! is shuffled in [`Scratch::body`]. A large one lies twice in a row in the arena, and the answer starts at
 //! a record that is drawn: each address is first equally often.
 //!
-//! CNAME records that lead to the addresses stay before them: they are put behind the question.
+//! CNAME records that lead to the addresses stay before them.
 
 use crate::arena::{Record, Set};
 use crate::bound;
-use crate::query::HEADER;
 use crate::scratch::Scratch;
 
 /// The most addresses that are shuffled; of more, the order is kept and the start is drawn.
@@ -41,22 +40,6 @@ pub fn drawn(scratch: &mut Scratch, record: &Record<'_>, set: &Set, draw: u32) -
     copy(scratch, record.octets(addresses), len);
     shuffle(scratch, count, stride, draw);
     scratch.body.as_ptr()
-}
-
-/// Puts the CNAME records behind the question of a name of `name_len` octets: what is drawn is not in one piece
-/// with them any more.
-#[inline(always)]
-pub fn lead(scratch: &mut Scratch, record: &Record<'_>, set: &Set, name_len: usize) {
-    let from = record.octets(set.offset as usize);
-    let fixed = bound::launder(&mut scratch.cell, set.fixed as usize);
-    for i in 0..FIXED / 8 {
-        if i * 8 >= fixed {
-            break;
-        }
-        // SAFETY: `from` has more than FIXED octets behind it, if only the page's slack.
-        let word = unsafe { from.add(i * 8).cast::<u64>().read_unaligned() };
-        scratch.set_message(HEADER + name_len + 4 + i * 8, word);
-    }
 }
 
 #[inline(always)]

@@ -1,8 +1,9 @@
-//! A DNS message in [`Scratch`] to a [`Query`] (RFC 1035 4.1, RFC 6891 6.1).
+//! A DNS message to a [`Query`] (RFC 1035 4.1, RFC 6891 6.1).
 
 use crate::bound;
 use crate::checksum;
 use crate::fold::{self, Seed};
+use crate::octets::{Octets, get};
 use crate::outcome::Outcome;
 use crate::scratch::{NAME_WORDS, QUERY_MAX, Scratch};
 
@@ -20,6 +21,8 @@ const NSID: u16 = 3;
 /// What matters of a query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Query {
+    /// ID and flags, in memory order.
+    pub head: u32,
     /// Octets of the QNAME, the root's zero included.
     pub name_len: usize,
     /// The name's key: where NAMES may have it.
@@ -38,26 +41,39 @@ pub struct Query {
     pub sum: u64,
 }
 
-/// Parses the message of `len` octets and leaves the folded QNAME in `scratch`.
+/// Parses the first `len` octets of `message` and leaves the folded QNAME in `scratch`.
 #[inline(always)]
-pub fn parse(scratch: &mut Scratch, len: usize, seed: Seed) -> Result<Query, Outcome> {
+pub fn parse(
+    message: &impl Octets,
+    len: usize,
+    scratch: &mut Scratch,
+    seed: Seed,
+) -> Result<Query, Outcome> {
     if !(HEADER + 5..=QUERY_MAX).contains(&len) {
         return Err(Outcome::MessageSize);
     }
-    let flags: u8 = scratch.message(2);
+    let header = message.fixed::<HEADER>(0).ok_or(Outcome::MessageSize)?;
+    let flags: u8 = get::<_, 2, _>(header);
     if flags & 0x80 != 0 {
         return Err(Outcome::Response);
     }
     if flags & 0x78 != 0 {
         return Err(Outcome::Opcode);
     }
-    let additional = match (scratch.message::<u32>(4), u32::from_be(scratch.message(8))) {
+    let (counts, more) = (get::<_, 4, _>(header), get::<u32, 8, _>(header));
+    let additional = match (counts, u32::from_be(more)) {
         (ONE_QUESTION, 0) => false,
         (ONE_QUESTION, 1) => true,
         _ => return Err(Outcome::Counts),
     };
-    let name = scan(scratch, seed)?;
-    let question: u32 = scratch.message(HEADER + name.len);
+    let head = get::<_, 0, _>(header);
+    let name = scan(message, len, scratch, seed)?;
+    let end = HEADER + name.len + 4;
+    if end > len {
+        return Err(Outcome::Qname);
+    }
+    let question = message.block::<4>(end - 4).ok_or(Outcome::Qname)?;
+    let question: u32 = get::<_, 0, _>(question);
     let [high, low, class @ ..] = question.to_ne_bytes();
     let (rtype, class) = (u16::from_be_bytes([high, low]), u16::from_be_bytes(class));
     if class != 1 {
@@ -68,6 +84,7 @@ pub fn parse(scratch: &mut Scratch, len: usize, seed: Seed) -> Result<Query, Out
         return Err(Outcome::MetaType);
     }
     let mut query = Query {
+        head,
         name_len: name.len,
         key: name.key,
         rtype,
@@ -78,9 +95,8 @@ pub fn parse(scratch: &mut Scratch, len: usize, seed: Seed) -> Result<Query, Out
         // At an odd offset the four octets straddle the 16-bit words.
         sum: checksum::add(name.sum, u64::from(question) << (8 * (name.len & 1))),
     };
-    let end = HEADER + name.len + 4;
     if additional {
-        opt(scratch, end, len, &mut query)?;
+        opt(message, end, len, scratch, &mut query)?;
     } else if end != len {
         return Err(Outcome::Additional);
     }
@@ -101,14 +117,19 @@ struct Scanned {
 /// That this is the root's label is not checked: a stored name that is equal octet for octet has
 /// the same labels, and a denial walks them.
 #[inline(always)]
-fn scan(scratch: &mut Scratch, seed: Seed) -> Result<Scanned, Outcome> {
+fn scan(
+    message: &impl Octets,
+    len: usize,
+    scratch: &mut Scratch,
+    seed: Seed,
+) -> Result<Scanned, Outcome> {
     let (mut key, mut sum, mut last) = (seed.start, 0, NAME_WORDS);
     for i in 0..NAME_WORDS {
-        let word = scratch.qname(i);
-        if fold::zeros(word) != 0 {
+        let word = message.fixed::<8>(HEADER + i * 8).map(get::<u64, 0, _>);
+        let Some(word) = word.filter(|&word| fold::zeros(word) == 0) else {
             last = i;
             break;
-        }
+        };
         sum = checksum::add(sum, word);
         let word = fold::lower(word);
         key = seed.step(key, word);
@@ -118,10 +139,17 @@ fn scan(scratch: &mut Scratch, seed: Seed) -> Result<Scanned, Outcome> {
         return Err(Outcome::Qname);
     }
     let last = bound::launder(&mut scratch.cell, last) & (NAME_WORDS - 1);
-    let word = scratch.qname(last);
+    let at = HEADER + last * 8;
+    if at >= len {
+        return Err(Outcome::Qname);
+    }
+    // Where fewer than eight octets are left of the message, they are read as the end of its last eight.
+    let from = at.min(len - 8);
+    let word = message.block::<8>(from).ok_or(Outcome::Qname)?;
+    let word = get::<u64, 0, _>(word) >> (((at - from) & 7) * 8);
     let mask = fold::before_zero(fold::zeros(word));
     let len = last * 8 + fold::octets(mask) + 1;
-    if len > 255 {
+    if len > 255 || fold::zeros(word) == 0 {
         return Err(Outcome::Qname);
     }
     sum = checksum::add(sum, word & mask);
@@ -136,12 +164,19 @@ fn scan(scratch: &mut Scratch, seed: Seed) -> Result<Scanned, Outcome> {
 
 /// Reads the one additional record, at `at`; the message ends with it.
 #[inline(always)]
-fn opt(scratch: &mut Scratch, at: usize, len: usize, query: &mut Query) -> Result<(), Outcome> {
+fn opt(
+    message: &impl Octets,
+    at: usize,
+    len: usize,
+    scratch: &mut Scratch,
+    query: &mut Query,
+) -> Result<(), Outcome> {
     if at + OPT > len {
         return Err(Outcome::Additional);
     }
-    let head: [u8; 8] = scratch.message::<u64>(at).to_ne_bytes();
-    let options = u16::from_be(scratch.message(at + 9)) as usize;
+    let record = message.block::<OPT>(at).ok_or(Outcome::Additional)?;
+    let head: [u8; 8] = get::<u64, 0, _>(record).to_ne_bytes();
+    let options = u16::from_be(get::<_, 9, _>(record)) as usize;
     if head[0] != 0 || head[1] != 0 || head[2] != 41 || at + OPT + options != len {
         return Err(Outcome::Additional);
     }
@@ -154,7 +189,8 @@ fn opt(scratch: &mut Scratch, at: usize, len: usize, query: &mut Query) -> Resul
             break;
         }
         // The option's code and length, from where it starts: what is left counts from the end.
-        let head: u32 = u32::from_be(scratch.message(len - rest));
+        let head = message.block::<4>(len - rest).ok_or(Outcome::Additional)?;
+        let head = u32::from_be(get::<_, 0, _>(head));
         let octets = (head & 0xffff) as usize;
         query.nsid |= head >> 16 == u32::from(NSID);
         if rest < 4 + octets {

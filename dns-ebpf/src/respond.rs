@@ -3,7 +3,8 @@
 use crate::arena::{Head, Record, Set, flag};
 use crate::bound;
 use crate::checksum;
-use crate::negative;
+use crate::negative::{self, Soa};
+use crate::octets::{OctetsMut, set};
 use crate::order;
 use crate::outcome::Outcome;
 use crate::query::{HEADER, OPT, Query};
@@ -12,8 +13,6 @@ use crate::zone::{self, Zone, Zones};
 
 /// The most types a name has records of.
 pub const SETS: usize = 8;
-/// Words of the longest SOA and OPT, 65 octets.
-const TAIL_WORDS: usize = 9;
 /// QTYPE SOA.
 const SOA: u16 = 6;
 
@@ -31,20 +30,27 @@ pub trait Store {
     fn draw(&self) -> u32;
 }
 
-/// A response: `front` of the scratch up to the end of the question, or of the CNAME records behind it that lead
-/// to a body whose order was drawn; then the body, then the tail.
+/// A response: a new header, the query's question as it is, and behind it lead, body, SOA and OPT.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reply {
     /// Answer, NODATA or NXDOMAIN.
     pub outcome: Outcome,
-    /// Octets of header, question and what stands right behind it.
+    /// ID, flags and counts, in memory order.
+    pub header: [u32; 3],
+    /// Octets of header and question.
     pub front_len: usize,
+    /// The CNAME records before a body whose order was drawn, in the arena; or null.
+    pub lead: *const u8,
+    /// Their octets.
+    pub lead_len: usize,
     /// The answer records: in the arena, in [`Scratch::body`], or null.
     pub body: *const u8,
     /// Their octets.
     pub body_len: usize,
-    /// Octets of SOA and OPT in [`Scratch::tail`].
-    pub tail_len: usize,
+    /// The SOA record of a denial, or of an answer to who asks for it.
+    pub soa: Option<Soa>,
+    /// The DO bit of the OPT record, if there is one.
+    pub opt: Option<u8>,
     /// The sum of the whole message.
     pub sum: u64,
     /// What it is counted under: see [`answered`](crate::answered).
@@ -55,16 +61,50 @@ impl Reply {
     /// Octets of the message.
     #[inline(always)]
     pub fn len(&self) -> usize {
-        self.front_len + self.body_len + self.tail_len
+        let soa = if self.soa.is_some() { negative::SOA } else { 0 };
+        let opt = if self.opt.is_some() { OPT } else { 0 };
+        self.front_len + self.lead_len + self.body_len + soa + opt
     }
 
     /// Never: a message has a header.
     pub fn is_empty(&self) -> bool {
         false
     }
+
+    /// Makes the response of the query in `message`, which is [`Reply::len`] octets long by now; `None` if it is shorter.
+    ///
+    /// # Safety
+    ///
+    /// What the reply points to, scratch and arena, is as it was when the reply was made.
+    #[inline(always)]
+    pub unsafe fn write(&self, message: &mut impl OctetsMut) -> Option<()> {
+        let mut at = self.front_len;
+        if self.lead_len > 0 {
+            // SAFETY: the caller's.
+            unsafe { message.put(at, self.lead, self.lead_len)? };
+            at += self.lead_len;
+        }
+        if self.body_len > 0 {
+            // SAFETY: the caller's.
+            unsafe { message.put(at, self.body, self.body_len)? };
+            at += self.body_len;
+        }
+        if let Some(soa) = &self.soa {
+            soa.write(message.block_mut(at)?);
+            at += negative::SOA;
+        }
+        if let Some(dnssec_ok) = self.opt {
+            negative::write_opt(message.block_mut(at)?, dnssec_ok);
+        }
+        let header = message.block_mut::<HEADER>(0)?;
+        set::<u32, 0, _>(header, self.header[0]);
+        set::<u32, 4, _>(header, self.header[1]);
+        set::<u32, 8, _>(header, self.header[2]);
+        Some(())
+    }
 }
 
-/// Answers `query`, whose message and folded name are in `scratch`. Nothing but `scratch` is
+/// Answers `query`, whose folded name is in `scratch`. Nothing but `scratch` is
 /// changed; on `Err` the query passes.
 #[inline(always)]
 pub fn respond(scratch: &mut Scratch, query: &Query, store: &impl Store) -> Result<Reply, Outcome> {
@@ -76,7 +116,7 @@ pub fn respond(scratch: &mut Scratch, query: &Query, store: &impl Store) -> Resu
         let zone = negative::authority(scratch, query, store.zones().ok_or(Outcome::Internal)?)?;
         let soa = Some((zone, zone.apex as usize));
         let account = zone.account as usize;
-        let reply = finish(scratch, query, Outcome::NxDomain, DENIAL, NOTHING, soa);
+        let reply = finish(query, Outcome::NxDomain, DENIAL, NOTHING, soa);
         let reply = Reply { account, ..reply };
         return unchanged(store, epoch, reply);
     };
@@ -100,13 +140,13 @@ pub fn respond(scratch: &mut Scratch, query: &Query, store: &impl Store) -> Resu
     let zone = store.zones().ok_or(Outcome::Internal)?.slot(head.zone);
     let soa = Some((zone, head.zone_len));
     if head.flags & flag::APEX != 0 && query.rtype == SOA {
-        let reply = finish(scratch, query, Outcome::Answer, [1, 0, 0], NOTHING, soa);
+        let reply = finish(query, Outcome::Answer, [1, 0, 0], NOTHING, soa);
         return unchanged(store, epoch, Reply { account, ..reply });
     }
     if zone.flags & zone::flag::COMPLETE == 0 {
         return Err(Outcome::Incomplete);
     }
-    let reply = finish(scratch, query, denial, counts, end, soa);
+    let reply = finish(query, denial, counts, end, soa);
     unchanged(store, epoch, Reply { account, ..reply })
 }
 
@@ -184,11 +224,11 @@ fn positive(
         set.len as usize,
         set.sum,
     );
-    let mut reply = finish(scratch, query, Outcome::Answer, counts, body, None);
+    let mut reply = finish(query, Outcome::Answer, counts, body, None);
     if flags & flag::SHUFFLE != 0 && set.stride != 0 {
         // The same octets in another order, and the same sum.
-        order::lead(scratch, record, set, query.name_len);
-        reply.front_len += set.fixed as usize;
+        reply.lead = reply.body;
+        reply.lead_len = set.fixed as usize;
         reply.body_len = reply.body_len.wrapping_sub(set.fixed as usize);
         reply.body = order::drawn(scratch, record, set, store.draw());
     }
@@ -219,53 +259,49 @@ type Octets = (*const u8, usize, u16);
 /// No answer records.
 const NOTHING: Octets = (core::ptr::null(), 0, 0);
 
-/// Turns the header round and adds SOA and OPT. `counts`: ANCOUNT, NSCOUNT, ARCOUNT less OPT.
+/// The header, SOA and OPT around a body. `counts`: ANCOUNT, NSCOUNT, ARCOUNT less OPT.
 #[inline(always)]
 fn finish(
-    scratch: &mut Scratch,
     query: &Query,
     outcome: Outcome,
     counts: [u16; 3],
     body: Octets,
     zone: Option<(&Zone, usize)>,
 ) -> Reply {
-    let tail_len = negative::tail(scratch, query, zone);
-    let flags: [u8; 2] = scratch.message(2);
     let rcode = if let Outcome::NxDomain = outcome {
         3
     } else {
         0
     };
-    // QR and AA set, RD (RFC 1035 4.1.1) and CD (RFC 4035 3.1.6) copied, all else clear.
-    scratch.set_message(2, [0x84 | flags[0] & 0x01, flags[1] & 0x10 | rcode]);
+    let [id @ .., flags, more] = query.head.to_ne_bytes();
     let [answers, authority, additional] = counts;
     let additional = additional + u16::from(query.edns);
-    scratch.set_message(6, answers.to_be());
-    scratch.set_message(8, authority.to_be());
-    scratch.set_message(10, additional.to_be());
+    let header = [
+        // QR and AA set, RD (RFC 1035 4.1.1) and CD (RFC 4035 3.1.6) copied, all else clear.
+        u32::from_ne_bytes([id[0], id[1], 0x84 | flags & 0x01, more & 0x10 | rcode]),
+        u32::from(1u16.to_be()) | u32::from(answers.to_be()) << 16,
+        u32::from(authority.to_be()) | u32::from(additional.to_be()) << 16,
+    ];
 
     let (body, body_len, body_sum) = body;
-    let mut sum = checksum::add(query.sum, scratch.message(0));
-    sum += u64::from(scratch.message::<u32>(8));
+    let mut sum = query.sum + header.map(u64::from).iter().sum::<u64>();
     // Header and QTYPE, QCLASS are even: the name's length decides where the 16-bit words fall.
     sum += checksum::at(query.name_len & 1 != 0, body_sum);
-    let mut tail_sum = 0;
-    for i in 0..TAIL_WORDS {
-        if i * 8 >= tail_len {
-            break;
-        }
-        tail_sum = checksum::add(tail_sum, bound::read::<u64, 127, _>(&scratch.tail, i * 8));
-    }
-    sum += checksum::at(
-        (query.name_len + body_len) & 1 != 0,
-        checksum::fold(tail_sum),
-    );
+    let soa = zone.map(|(zone, zone_len)| Soa::new(query, zone, zone_len));
+    let opt = query.edns.then_some(query.dnssec_ok);
+    // SOA is even, too.
+    let tail = soa.map_or(0, |soa| soa.sum()) + opt.map_or(0, negative::opt_sum);
+    sum += checksum::at((query.name_len + body_len) & 1 != 0, checksum::fold(tail));
     Reply {
         outcome,
+        header,
         front_len: HEADER + query.name_len + 4,
+        lead: core::ptr::null(),
+        lead_len: 0,
         body,
         body_len,
-        tail_len,
+        soa,
+        opt,
         sum,
         account: 0,
     }

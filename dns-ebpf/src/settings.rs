@@ -21,8 +21,12 @@ pub struct Settings {
     pub epoch: u64,
     /// See [`flag`].
     pub flags: u64,
+    /// Buckets of the shortcut less one; 0: there is none. See [`shortcut`](crate::shortcut).
+    pub shortcut_mask: u64,
+    /// Another number after each change of DESTINATIONS: until then the programs remember the last one they found.
+    pub destinations: u64,
     /// Zero.
-    pub reserved: [u64; 5],
+    pub reserved: [u64; 3],
 }
 
 const _: () = assert!(size_of::<Settings>() == 64);

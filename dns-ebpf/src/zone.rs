@@ -60,6 +60,20 @@ pub struct Zone {
 }
 
 impl Zone {
+    /// Whether the name in `scratch` ends in this zone's octets. Most that do not differ in the last few.
+    #[inline(always)]
+    fn ends(&self, scratch: &Scratch, name_len: usize) -> bool {
+        for i in (0..WORDS).rev() {
+            if self.mask[i] == 0 {
+                return true;
+            }
+            if (scratch.name_end(name_len, i) & self.mask[i]) ^ self.suffix[i] != 0 {
+                return false;
+            }
+        }
+        true
+    }
+
     /// A slot that is not in use.
     pub const EMPTY: Zone = Zone {
         suffix: [0; WORDS],
@@ -121,20 +135,12 @@ impl Zones {
     /// boundary is for the caller to see.
     #[inline(always)]
     pub fn find(&self, scratch: &Scratch, name_len: usize) -> Option<&Zone> {
-        let mut tail = [0u64; WORDS];
-        for (i, word) in tail.iter_mut().enumerate() {
-            *word = scratch.name_end(name_len, i);
-        }
         for index in 0..ZONES {
             let zone = &self.zone[index];
             if zone.flags & flag::USED == 0 {
                 return None;
             }
-            let mut difference = 0;
-            for i in 0..WORDS {
-                difference |= (tail[i] & zone.mask[i]) ^ zone.suffix[i];
-            }
-            if difference == 0 && zone.len as usize <= name_len {
+            if zone.len as usize <= name_len && zone.ends(scratch, name_len) {
                 return Some(zone);
             }
         }
@@ -147,17 +153,16 @@ mod tests {
     extern crate std;
 
     use super::*;
-    use crate::scratch::DNS;
 
     fn found(zone: &[u8], name: &[u8]) -> bool {
         let mut scratch = std::boxed::Box::new(Scratch::ZERO);
         let question = [&[0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0], name, &[0, 1, 0, 1]].concat();
-        scratch.front[DNS..DNS + question.len()].copy_from_slice(&question);
         let seed = crate::fold::Seed {
             start: 1,
             factor: 3,
         };
-        let query = crate::query::parse(&mut scratch, question.len(), seed).unwrap();
+        let query = crate::query::parse(&&question[..], question.len(), &mut scratch, seed);
+        let query = query.unwrap();
         assert_eq!(query.name_len, name.len());
         let mut zones = Zones {
             zone: [Zone::EMPTY; ZONES],

@@ -73,7 +73,8 @@ impl Runner {
             ZonesMap::kernel(&array(&mut ebpf, ZONES)?)?,
             Arc::clone(&settings),
         );
-        let mut destinations = Destinations::kernel(take(&mut ebpf, DESTINATIONS)?)?;
+        let mut destinations =
+            Destinations::kernel(take(&mut ebpf, DESTINATIONS)?, Arc::clone(&settings))?;
         destinations.set(&BTreeSet::from([
             SocketAddr::new(SERVICE_V4.into(), 53),
             SocketAddr::new(SERVICE_V6.into(), 53),

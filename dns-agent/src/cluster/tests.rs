@@ -9,7 +9,7 @@ use dns_ebpf::fold::Seed;
 use dns_ebpf::outcome::Outcome;
 use dns_ebpf::query;
 use dns_ebpf::respond::{Reply, respond};
-use dns_ebpf::scratch::{DNS, Scratch};
+use dns_ebpf::scratch::Scratch;
 
 pub(super) mod alias;
 
@@ -104,11 +104,14 @@ impl Bench {
         message.extend(Name::parse(name).unwrap().wire());
         message.extend([0, 1, 0, 1]);
         let mut scratch = Box::new(Scratch::ZERO);
-        scratch.front[DNS..DNS + message.len()].copy_from_slice(&message);
         let held = self.cluster.held();
-        let query = query::parse(&mut scratch, message.len(), held.seed()).unwrap();
+        let query = parse(&message, &mut scratch, held);
         respond(&mut scratch, &query, held)
     }
+}
+
+fn parse(message: &[u8], scratch: &mut Scratch, held: &Held) -> query::Query {
+    query::parse(&message, message.len(), scratch, held.seed()).unwrap()
 }
 
 pub(super) fn config(corefile: &str) -> Config {
@@ -222,9 +225,8 @@ fn a_label_that_looks_like_the_zone_is_not_the_zone() {
     message.extend(b"\x0ax\x07cluster1\x05local\0");
     message.extend(b"\0\x01\0\x01");
     let mut scratch = Box::new(Scratch::ZERO);
-    scratch.front[DNS..DNS + message.len()].copy_from_slice(&message);
     let held = bench.cluster.held();
-    let query = query::parse(&mut scratch, message.len(), held.seed()).unwrap();
+    let query = parse(&message, &mut scratch, held);
     assert_eq!(
         respond(&mut scratch, &query, held).unwrap_err(),
         Outcome::OtherServer
@@ -233,8 +235,7 @@ fn a_label_that_looks_like_the_zone_is_not_the_zone() {
     let mut message = vec![0, 9, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
     message.extend(b"\x0fx\x07cluster\x05local\0");
     message.extend(b"\0\x01\0\x01");
-    scratch.front[DNS..DNS + message.len()].copy_from_slice(&message);
-    let query = query::parse(&mut scratch, message.len(), held.seed()).unwrap();
+    let query = parse(&message, &mut scratch, held);
     assert_eq!(
         respond(&mut scratch, &query, held).unwrap_err(),
         Outcome::Labels

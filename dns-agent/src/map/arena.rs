@@ -6,10 +6,12 @@ use std::os::fd::{AsFd as _, OwnedFd};
 
 use aya::maps::{ArrayOfMaps, Map, MapData};
 use dns_ebpf::arena::{PAGE, PAGES, Page, RECORD_MAX, Record, offset_of, page_of, reference};
+use dns_ebpf::shortcut::SHORTCUT_PAGES;
 
 use super::MapFault;
 use super::batch;
 use super::shared::Shared;
+use super::shortcut::Shortcut;
 
 /// The map's name.
 pub const ARENA: &str = "ARENA";
@@ -33,6 +35,7 @@ pub struct Arena {
     retired: Vec<(u32, usize)>,
     retired_octets: usize,
     used_octets: usize,
+    shortcut: Shortcut,
 }
 
 struct Kernel {
@@ -54,6 +57,7 @@ impl Arena {
             retired: Vec::new(),
             retired_octets: 0,
             used_octets: 0,
+            shortcut: Shortcut::default(),
         }
     }
 
@@ -116,7 +120,33 @@ impl Arena {
 
     /// Octets of memory taken.
     pub fn octets(&self) -> usize {
-        self.pages.len() * size_of::<Page>()
+        (self.pages.len() + self.shortcut.pages()) * size_of::<Page>()
+    }
+
+    /// Has the programs' shortcut lead to the record at `new` for `key`, and no longer to that at `old`, which may be
+    /// retired afterwards.
+    pub fn point(&self, key: u64, old: Option<u32>, new: Option<u32>) {
+        self.shortcut.replace(key, old, new);
+    }
+
+    /// Makes the shortcut larger if it is too small for so many names: then its mask, to be told to the programs before
+    /// every name is entered anew.
+    pub fn widen(&mut self, names: usize) -> Option<u64> {
+        let Some(kernel) = &mut self.kernel else {
+            return None;
+        };
+        let there = self.shortcut.pages();
+        let wanted = (there * 2).max(1);
+        if names <= self.shortcut.room() || wanted > SHORTCUT_PAGES {
+            return None;
+        }
+        match kernel.add(PAGES - wanted, wanted - there) {
+            Ok(pages) => Some(self.shortcut.extend(pages.into_iter().rev())),
+            Err(error) => {
+                tracing::debug!("the shortcut to records stays as it is: {error}");
+                None
+            }
+        }
     }
 
     fn take(&mut self, size: usize) -> Option<u32> {
@@ -145,7 +175,8 @@ impl Arena {
     /// listed would wait longer than it takes to write its names.
     fn add_pages(&mut self) -> Result<(), MapFault> {
         let index = self.pages.len();
-        let count = (index / 8).clamp(1, TOGETHER).min(PAGES - index);
+        let room = PAGES - SHORTCUT_PAGES - index;
+        let count = (index / 8).clamp(1, TOGETHER).min(room);
         if count == 0 {
             return Err(MapFault::ArenaFull { pages: index });
         }
@@ -195,9 +226,10 @@ impl Kernel {
                 set.map_err(|source| MapFault::refused(ARENA, source))?;
             }
         }
-        // The arrays are kept alive by the outer one; the descriptor of the first is kept for `wait`.
-        let first = pages.into_iter().next();
-        self.first = self.first.take().or(first.map(|(_, page)| page));
+        // The arrays are kept alive by the outer one; the descriptor of page 0 is kept for `wait`.
+        if index == 0 {
+            self.first = pages.into_iter().next().map(|(_, page)| page);
+        }
         Ok(memories)
     }
 

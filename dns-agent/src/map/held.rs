@@ -78,9 +78,11 @@ impl Held {
         let settings = Arc::clone(&self.settings);
         match settings.change(|| self.names.publish(key, slot, &entry)) {
             Ok(old) => {
+                self.arena.point(key, old.map(|old| old.at), Some(at));
                 if let Some(old) = old {
                     self.arena.retire(old.at, old.len as usize);
                 }
+                self.widen();
                 Ok(true)
             }
             Err(fault) => {
@@ -163,8 +165,19 @@ impl Held {
         let Some(slot) = settings.change(|| self.names.remove(key))? else {
             return Ok(false);
         };
+        self.arena.point(key, Some(slot.at), None);
         self.arena.retire(slot.at, slot.len as usize);
         Ok(true)
+    }
+
+    /// Sees to it that most names have an entry in the shortcut.
+    fn widen(&mut self) {
+        if let Some(mask) = self.arena.widen(self.names.len()) {
+            self.settings.set_shortcut_mask(mask);
+            for (key, at) in self.names.entries() {
+                self.arena.point(key, None, Some(at));
+            }
+        }
     }
 
     fn octets(&self, slot: Slot) -> &[u8] {

@@ -14,6 +14,7 @@ pub mod pin;
 pub mod pinned;
 pub mod settings;
 mod shared;
+mod shortcut;
 pub mod zones;
 
 use aya::Ebpf;

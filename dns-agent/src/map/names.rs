@@ -108,6 +108,11 @@ impl Names {
         self.held.is_empty()
     }
 
+    /// Every key and where it leads.
+    pub fn entries(&self) -> impl Iterator<Item = (u64, u32)> {
+        self.held.iter().map(|(&key, slot)| (key, slot.at))
+    }
+
     /// All keys.
     pub fn keys(&self) -> Vec<u64> {
         self.held.keys().copied().collect()

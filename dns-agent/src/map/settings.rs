@@ -21,7 +21,9 @@ struct Words {
     deadline: AtomicU64,
     epoch: AtomicU64,
     flags: AtomicU64,
-    _reserved: [AtomicU64; 5],
+    shortcut_mask: AtomicU64,
+    destinations: AtomicU64,
+    _reserved: [AtomicU64; 3],
 }
 
 const _: () = assert!(size_of::<Words>() == size_of::<Settings>());
@@ -69,6 +71,16 @@ impl SettingsMap {
     /// Whether they pass.
     pub fn has_nsid(&self) -> bool {
         self.0.get().flags.load(Ordering::Relaxed) & flag::NSID != 0
+    }
+
+    /// Says what [`Settings::shortcut_mask`] is.
+    pub(super) fn set_shortcut_mask(&self, mask: u64) {
+        self.0.get().shortcut_mask.store(mask, Ordering::Release);
+    }
+
+    /// Has the programs forget which destinations they found: DESTINATIONS has changed.
+    pub(super) fn change_destinations(&self) {
+        self.0.get().destinations.fetch_add(1, Ordering::SeqCst);
     }
 
     /// What [`Settings::epoch`] says.

@@ -66,7 +66,8 @@ impl Datapath {
             ZonesMap::kernel(&take_array(&mut ebpf, ZONES)?)?,
             Arc::clone(&settings),
         );
-        let destinations = Destinations::kernel(take(&mut ebpf, DESTINATIONS)?)?;
+        let destinations =
+            Destinations::kernel(take(&mut ebpf, DESTINATIONS)?, Arc::clone(&settings))?;
         let outcomes = Outcomes::kernel(take(&mut ebpf, OUTCOMES)?)?;
         let alive = Arc::new(AtomicBool::new(true));
         heartbeat(Arc::clone(&settings), Arc::clone(&alive)).context("cannot start a thread")?;

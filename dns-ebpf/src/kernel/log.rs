@@ -6,29 +6,38 @@ use aya_log_ebpf::info;
 use aya_log_ebpf::macro_support::{Level, level_enabled};
 use dns_ebpf::outcome::Outcome;
 use dns_ebpf::query::Query;
-use dns_ebpf::respond::Reply;
 use dns_ebpf::scratch::Scratch;
 
-/// Logs a verdict: passes from level info on, answers from level debug on.
+use super::packet::Packet;
+
+/// Logs a query that passes, from level info on; `None`: it could not be read. Returns the outcome.
 #[inline(always)]
-pub(super) fn record(
-    ifindex: u32,
+pub(super) fn passed(
+    packet: &impl Packet,
+    scratch: &mut Scratch,
+    query: Option<&Query>,
+    outcome: Outcome,
+) -> Outcome {
+    if level_enabled(Level::Info) {
+        let (rtype, name_len) = query.map_or((0, 0), |query| (query.rtype, query.name_len));
+        let (rtype, name_len) = (rtype.into(), name_len as u32);
+        write(scratch, outcome as u32, packet.ifindex(), rtype, name_len);
+    }
+    outcome
+}
+
+/// Logs a query that has an answer, from level debug on.
+#[inline(always)]
+pub(super) fn answered(
+    packet: &impl Packet,
     scratch: &mut Scratch,
     query: &Query,
-    answer: &Result<Reply, Outcome>,
+    outcome: Outcome,
 ) {
-    if !level_enabled(Level::Info) {
-        return;
+    if level_enabled(Level::Debug) {
+        let (rtype, name_len) = (query.rtype.into(), query.name_len as u32);
+        write(scratch, outcome as u32, packet.ifindex(), rtype, name_len);
     }
-    let (level, outcome) = match answer {
-        Ok(reply) => (Level::Debug, reply.outcome),
-        Err(outcome) => (Level::Info, *outcome),
-    };
-    if !level_enabled(level) {
-        return;
-    }
-    let (rtype, name_len) = (query.rtype.into(), query.name_len as u32);
-    write(scratch, outcome as u32, ifindex, rtype, name_len);
 }
 
 /// A function of its own: it is not to take registers and stack from the way of an answer.

@@ -13,6 +13,7 @@ use dns_ebpf::outcome::{Hook, OUTCOMES as PER_HOOK, Outcome};
 use dns_ebpf::respond::Store;
 use dns_ebpf::scratch::Scratch;
 use dns_ebpf::settings::{Settings, flag};
+use dns_ebpf::shortcut;
 use dns_ebpf::zone::Zones;
 
 const MMAPABLE: usize = BPF_F_MMAPABLE as usize;
@@ -78,10 +79,26 @@ pub(super) fn observing() -> bool {
     OBSERVE.load() != 0
 }
 
-/// Whether an address and port are ours to answer for.
+/// Whether an address and port are ours to answer for. The last one that is, is remembered until the agent changes some:
+/// nearly all queries go to one address.
 #[inline(always)]
-pub(super) fn is_ours(destination: &Destination) -> bool {
-    DESTINATIONS.get_ptr(destination).is_some()
+pub(super) fn is_ours(
+    destination: &Destination,
+    scratch: &mut Scratch,
+    settings: *const Settings,
+) -> bool {
+    // Read before the map is: a change in between makes what is remembered outdated at once.
+    // SAFETY: the map's value lives as long as the program.
+    let now = unsafe { (&raw const (*settings).destinations).read_volatile() }.wrapping_add(1);
+    if scratch.ours_as_of == now && scratch.ours.is(destination) {
+        return true;
+    }
+    if DESTINATIONS.get_ptr(destination).is_none() {
+        return false;
+    }
+    scratch.ours = *destination;
+    scratch.ours_as_of = now;
+    true
 }
 
 /// The settings; each field is to be read as volatile.
@@ -123,9 +140,27 @@ pub(super) struct Held {
     pub(super) settings: *const Settings,
 }
 
+impl Held {
+    /// The record that the shortcut has for `key`; it may be another name's.
+    #[inline(always)]
+    fn shortcut(&self, key: u64) -> Option<Record<'_>> {
+        // SAFETY: the map's value lives as long as the program.
+        let mask = unsafe { (&raw const (*self.settings).shortcut_mask).read_volatile() };
+        let (page, octet) = shortcut::place(key, mask);
+        let bucket = ARENA.get_value(page, &0)?.word(octet);
+        let at = shortcut::find(bucket, key)?;
+        Some(Record::new(ARENA.get_value(page_of(at), &0)?, at))
+    }
+}
+
 impl Store for Held {
     #[inline(always)]
     fn find(&self, key: u64) -> Option<Record<'_>> {
+        if let Some(record) = self.shortcut(key)
+            && record.key() == key
+        {
+            return Some(record);
+        }
         let entry = NAMES.get_ptr(key)?;
         // SAFETY: the element may be given to another name while we read; `at` is one aligned word, and the
         // record says whose it is.

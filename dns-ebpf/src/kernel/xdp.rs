@@ -1,7 +1,5 @@
 //! XDP: a NIC's receive path. The answer goes out where the query came in.
 
-use core::ffi::c_void;
-
 use aya_ebpf::EbpfContext as _;
 use aya_ebpf::bindings::xdp_action::{XDP_ABORTED, XDP_PASS, XDP_TX};
 use aya_ebpf::bindings::xdp_md;
@@ -10,11 +8,12 @@ use aya_ebpf::helpers::generated::{
 };
 use aya_ebpf::macros::xdp;
 use aya_ebpf::programs::XdpContext;
+use dns_ebpf::bound;
 use dns_ebpf::net::{self, Fill};
 use dns_ebpf::outcome::{Hook, Outcome};
 
-use super::packet::Linear;
-use super::{Packet, look, maps};
+use super::packet::{Linear, Packet};
+use super::{Found, look, maps};
 
 /// The program.
 #[xdp]
@@ -43,10 +42,34 @@ impl Received<'_> {
 
 impl Packet for Received<'_> {
     #[inline(always)]
-    unsafe fn load(&self, to: *mut c_void, len: u32) -> bool {
+    fn ifindex(&self) -> u32 {
+        self.0.ingress_ifindex() as u32
+    }
+
+    #[inline(always)]
+    fn data(&self) -> usize {
+        self.0.data()
+    }
+
+    #[inline(always)]
+    fn end(&self) -> usize {
+        self.0.data_end()
+    }
+
+    #[inline(always)]
+    fn reach(&self, _: usize) -> bool {
+        // All of a frame is linear: the program is not one for fragments.
+        true
+    }
+
+    #[inline(always)]
+    unsafe fn store(&self, at: usize, from: *const u8, len: usize) -> bool {
         // Linux 5.18.
-        // SAFETY: the caller's.
-        unsafe { bpf_xdp_load_bytes(self.md(), 0, to, len) == 0 }
+        // SAFETY: the caller's; the helper checks the packet's side.
+        unsafe {
+            let from = from.cast_mut().cast();
+            bpf_xdp_store_bytes(self.md(), at as u32, from, len as u32) == 0
+        }
     }
 }
 
@@ -60,31 +83,40 @@ fn answer(ctx: &XdpContext) -> Result<(u32, Outcome), Outcome> {
         },
         true,
     )?;
-    let ifindex = ctx.ingress_ifindex() as u32;
-    let mut found = look(&received, ifindex, layout)?;
+    let found = look(&received, layout)?;
     if maps::observing() {
         return Ok((XDP_PASS, found.reply.outcome));
     }
-    let frame_len = dns_ebpf::bound::mask::<0xffff>(ctx.data_end() - ctx.data());
+    let frame_len = bound::mask::<0xffff>(ctx.data_end() - ctx.data());
     let delta = found.frame_len() as i32 - frame_len as i32;
     // SAFETY: a helper on our own context. It leaves the packet as it was when it fails.
     if unsafe { bpf_xdp_adjust_tail(received.md(), delta) } != 0 {
-        // No room behind the packet (native veth has next to none): make it in front. Everything is
-        // written anew, so it does not matter at which end the frame grew.
+        // No room behind the packet (native veth has next to none): make it in front.
         // SAFETY: as above.
         if delta < 0 || unsafe { bpf_xdp_adjust_head(received.md(), -delta) } != 0 {
             return Err(Outcome::NoRoom);
         }
+        if !move_up(&received, &found, delta as u32) {
+            return Ok((XDP_ABORTED, Outcome::Internal));
+        }
     }
-    found.turn(Fill::Whole);
-    let written = found.write(|at, octets, len| {
-        // SAFETY: `octets` has `len` octets; the helper checks the packet's side.
-        unsafe { bpf_xdp_store_bytes(received.md(), at, octets.cast_mut().cast(), len) == 0 }
-    });
     // Half an answer must not leave: the client asks again.
-    if !written {
+    if found.write(&received, Fill::Whole).is_none() {
         return Ok((XDP_ABORTED, Outcome::Internal));
     }
     maps::count_answered(found.answered);
     Ok((XDP_TX, found.reply.outcome))
+}
+
+/// Moves headers and question, `by` octets behind the start, to the start.
+#[inline(always)]
+fn move_up(received: &Received<'_>, found: &Found, by: u32) -> bool {
+    let len = bound::mask::<511>(found.front_len() - 1) as u32 + 1;
+    let moved = found.scratch.moved.as_ptr().cast_mut().cast();
+    // Linux 5.18.
+    // SAFETY: `moved` has 512 octets; the helpers check the packet's side.
+    unsafe {
+        bpf_xdp_load_bytes(received.md(), by, moved, len) == 0
+            && bpf_xdp_store_bytes(received.md(), 0, moved, len) == 0
+    }
 }

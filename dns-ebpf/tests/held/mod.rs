@@ -19,7 +19,7 @@ use dns_ebpf::fold::Seed;
 use dns_ebpf::outcome::Outcome;
 use dns_ebpf::query;
 use dns_ebpf::respond::{Reply, Store, respond};
-use dns_ebpf::scratch::{DNS, Scratch};
+use dns_ebpf::scratch::Scratch;
 use dns_ebpf::zone::{ZONES, Zone, Zones};
 
 pub(crate) const SEED: Seed = Seed {
@@ -175,18 +175,16 @@ pub(crate) fn ask(held: &Held, message: &[u8]) -> Result<Vec<u8>, Outcome> {
     ask_in(&mut scratch, held, message, message.len()).map(|(_, message)| message)
 }
 
-/// The response to the first `len` octets of `message`; what comes after them lies in the scratch too, as
-/// the last query's octets do in the kernel.
+/// The response to the first `len` octets of `message`; what comes after them is padding of the frame.
 pub(crate) fn ask_in(
     scratch: &mut Scratch,
     held: &Held,
     message: &[u8],
     len: usize,
 ) -> Result<(Reply, Vec<u8>), Outcome> {
-    scratch.front[DNS..DNS + message.len()].copy_from_slice(message);
-    let query = query::parse(scratch, len, SEED)?;
+    let query = query::parse(&message, len, scratch, SEED)?;
     let reply = respond(scratch, &query, held)?;
-    let response = assemble(scratch, &reply);
+    let response = assemble(message, &reply);
     assert_eq!(
         checksum::fold(reply.sum),
         checksum::of(&response),
@@ -195,13 +193,11 @@ pub(crate) fn ask_in(
     Ok((reply, response))
 }
 
-fn assemble(scratch: &Scratch, reply: &Reply) -> Vec<u8> {
-    let mut message = scratch.front[DNS..DNS + reply.front_len].to_vec();
-    if reply.body_len > 0 {
-        // SAFETY: the responder points at `body_len` octets of the scratch or of the page.
-        message.extend(unsafe { std::slice::from_raw_parts(reply.body, reply.body_len) });
-    }
-    message.extend(&scratch.tail[..reply.tail_len]);
+fn assemble(query: &[u8], reply: &Reply) -> Vec<u8> {
+    let mut message = query[..reply.front_len].to_vec();
+    message.resize(reply.len(), 0);
+    // SAFETY: scratch and page are as they were when the reply was made.
+    unsafe { reply.write(&mut &mut message[..]) }.unwrap();
     message
 }
 

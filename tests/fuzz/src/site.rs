@@ -170,7 +170,7 @@ impl Site {
     pub fn is_marked(&mut self, message: &[u8]) -> bool {
         let cluster = self.cluster.read();
         let [zeros, others] = [0, 0xa5].map(|octet| {
-            self.scratch.front.fill(octet);
+            self.scratch.body.fill(octet);
             let response = respond_from(&mut self.scratch, message, cluster.held());
             response.map(|octets| oracle::read(&octets))
         });

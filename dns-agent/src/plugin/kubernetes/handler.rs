@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use dns_ebpf::query;
-use dns_ebpf::respond::{Reply, respond};
-use dns_ebpf::scratch::{DNS, QUERY_MAX, Scratch};
+use dns_ebpf::respond::respond;
+use dns_ebpf::scratch::{QUERY_MAX, Scratch};
 use parking_lot::RwLock;
 use rand::seq::SliceRandom as _;
 use tokio::time::timeout_at;
@@ -63,7 +63,7 @@ pub async fn wait_for_list(cluster: &RwLock<Cluster>, instance: &Instance) -> bo
 }
 
 thread_local! {
-    /// 4 KiB that would otherwise be cleared for each query.
+    /// 3 KiB that would otherwise be cleared for each query.
     static SCRATCH: RefCell<Box<Scratch>> = RefCell::new(Box::new(Scratch::ZERO));
 }
 
@@ -119,24 +119,14 @@ pub fn respond_from(scratch: &mut Scratch, message: &[u8], held: &Held) -> Optio
     if message.len() > QUERY_MAX {
         return None;
     }
-    scratch.front[DNS..DNS + message.len()].copy_from_slice(message);
-    let query = query::parse(scratch, message.len(), held.seed()).ok()?;
+    let query = query::parse(&message, message.len(), scratch, held.seed()).ok()?;
     let reply = respond(scratch, &query, held).ok()?;
-    Some(assemble(scratch, &reply))
-}
-
-/// The message that a [`Reply`] describes.
-fn assemble(scratch: &Scratch, reply: &Reply) -> Vec<u8> {
-    let mut message = Vec::with_capacity(reply.len());
-    message.extend_from_slice(&scratch.front[DNS..DNS + reply.front_len]);
-    if reply.body_len > 0 {
-        // SAFETY: the responder points at `body_len` octets of `scratch` or of the arena, which the lock
-        // on the cluster keeps unchanged.
-        message
-            .extend_from_slice(unsafe { std::slice::from_raw_parts(reply.body, reply.body_len) });
-    }
-    message.extend_from_slice(&scratch.tail[..reply.tail_len]);
-    message
+    let mut response = Vec::with_capacity(reply.len());
+    response.extend_from_slice(message.get(..reply.front_len)?);
+    response.resize(reply.len(), 0);
+    // SAFETY: nobody else has the scratch, and the lock on the cluster keeps the arena unchanged.
+    unsafe { reply.write(&mut response.as_mut_slice()) }?;
+    Some(response)
 }
 
 /// A response of `sections`, fitted to the client.
