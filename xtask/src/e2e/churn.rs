@@ -42,6 +42,13 @@ pub(super) fn waves(cluster: &Cluster) -> Result<String> {
     let mut kernel = (0, 0);
     let mut before = None;
     let others = while_asking(cluster, "others", &[&full("web")], || {
+        // Those of the checks before have links as long as they are ending.
+        eventually(Duration::from_mins(1), || {
+            let ending = "jsonpath={.items[*].metadata.deletionTimestamp}";
+            let ending = cluster.here(&["get", "pods", "-o", ending])?;
+            ensure!(ending.trim().is_empty(), "pods are ending since {ending}");
+            Ok(())
+        })?;
         let held = Held::read(cluster)?;
         kernel.0 = cluster.kernel_answers()?;
         for wave in 0..WAVES {
