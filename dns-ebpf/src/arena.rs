@@ -51,6 +51,10 @@ pub struct Page(pub [u8; PAGE + SLACK]);
 impl Page {
     /// The word at `at`, a multiple of 8 below PAGE, as it is now: it may change at any time.
     #[inline(always)]
+    #[expect(
+        clippy::cast_ptr_alignment,
+        reason = "a page is aligned, and so is the place"
+    )]
     pub fn word(&self, at: usize) -> u64 {
         let at = bound::mask::<{ PAGE - 8 }>(at);
         // SAFETY: within the page, and aligned.

@@ -34,6 +34,7 @@ impl Destination {
 
     /// For an IPv6 address in network order.
     #[inline(always)]
+    #[expect(clippy::many_single_char_names, reason = "sixteen octets in a row")]
     pub fn v6(address: [u8; 16], port: u16) -> Self {
         let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = address;
         let words = [[a, b, c, d], [e, f, g, h], [i, j, k, l], [m, n, o, p]];

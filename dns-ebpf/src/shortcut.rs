@@ -63,11 +63,11 @@ mod tests {
 
     #[test]
     fn either_entry_of_a_bucket_is_found_by_its_tag() {
-        let (one, two) = (3 << 59 | 77, 9 << 59 | 77);
+        let (one, two) = (3 << 59 | 0x4d, 9 << 59 | 0x4d);
         let bucket = u64::from(entry(one, 0x7ff_ffff)) | u64::from(entry(two, 5)) << 32;
         assert_eq!(find(bucket, one), Some(0x7ff_ffff));
         assert_eq!(find(bucket, two), Some(5));
-        assert_eq!(find(bucket, 4 << 59 | 77), None);
+        assert_eq!(find(bucket, 4 << 59 | 0x4d), None);
     }
 
     #[test]

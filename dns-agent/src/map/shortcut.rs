@@ -62,6 +62,7 @@ impl Shortcut {
 }
 
 /// Entry `at` of a page.
+#[expect(clippy::cast_ptr_alignment, reason = "a page is aligned to 8 octets")]
 fn cell(page: &Shared<Page>, at: usize) -> &AtomicU32 {
     debug_assert!(at < BUCKETS * 2);
     // SAFETY: aligned memory of the page, which only this module writes to, and only so.

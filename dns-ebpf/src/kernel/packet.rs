@@ -96,7 +96,7 @@ impl<P: Packet> OctetsMut for Writing<'_, P> {
 
     #[inline(always)]
     unsafe fn put(&mut self, at: usize, from: *const u8, len: usize) -> Option<()> {
-        if len > WORDS * 8 || len < 8 {
+        if !(8..=WORDS * 8).contains(&len) {
             let len = bound::mask::<REACH>(len - 1) + 1;
             // SAFETY: the caller's.
             return unsafe { self.packet.store(self.headers + at, from, len) }.then_some(());

@@ -106,10 +106,10 @@ fn answer(ctx: &TcContext) -> Result<(i32, Outcome), Outcome> {
             return Err(Outcome::NoRoom);
         }
         if bpf_skb_change_tail(skb, frame_len, 0) != 0 {
-            return if !grows {
-                Ok((TC_ACT_SHOT, Outcome::Internal))
-            } else {
+            return if grows {
                 Err(Outcome::NoRoom)
+            } else {
+                Ok((TC_ACT_SHOT, Outcome::Internal))
             };
         }
     }

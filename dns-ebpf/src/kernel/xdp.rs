@@ -96,7 +96,7 @@ fn answer(ctx: &XdpContext) -> Result<(u32, Outcome), Outcome> {
         if delta < 0 || unsafe { bpf_xdp_adjust_head(received.md(), -delta) } != 0 {
             return Err(Outcome::NoRoom);
         }
-        if !move_up(&received, &found, delta as u32) {
+        if !move_up(&received, &found, delta.cast_unsigned()) {
             return Ok((XDP_ABORTED, Outcome::Internal));
         }
     }

@@ -197,7 +197,7 @@ fn assemble(query: &[u8], reply: &Reply) -> Vec<u8> {
     let mut message = query[..reply.front_len].to_vec();
     message.resize(reply.len(), 0);
     // SAFETY: scratch and page are as they were when the reply was made.
-    unsafe { reply.write(&mut &mut message[..]) }.unwrap();
+    unsafe { reply.write(&mut &mut message[..]) }.expect("the message has room for it");
     message
 }
 
