@@ -103,7 +103,7 @@ async fn labels_select_at_the_server_and_service_imports_come_with_their_definit
             .is_none()
     );
     assert!(watched.object(Kind::Namespace, "default").is_some());
-    let lines = watched.lines();
+    let lines = watched.told().await;
     let told = lines
         .iter()
         .filter(|line| line.contains("has no ServiceImports"));

@@ -205,7 +205,9 @@ async fn the_role_is_enough_without_streaming_lists_and_has_nothing_to_spare() -
             .await
             .join("\n");
         assert!(
-            lines.contains(&format!("may not {verb} endpointslices")),
+            lines.contains(&format!(
+                "may not {verb} namespaces, services and endpointslices: "
+            )),
             "{lines}"
         );
         let whole = Patch::Merge(json!({"rules": role.rules}));

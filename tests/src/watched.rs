@@ -133,6 +133,12 @@ impl Watched {
         text.lines().filter_map(message).collect()
     }
 
+    /// The log once it has been told what is wrong now: half a second is waited for what fails together.
+    pub async fn told(&self) -> Vec<String> {
+        sleep(Duration::from_secs(2)).await;
+        self.lines()
+    }
+
     /// Lets the watch fail for a few attempts, and gives its log.
     pub async fn complaints(mut self) -> Vec<String> {
         self.broken().await;

@@ -24,6 +24,8 @@ use crate::upstream::Upstream;
 
 /// How long a response may take. Silence takes [`SILENCE`].
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a start may take: where others use the CPUs, the verifier alone takes some seconds.
+const START: Duration = Duration::from_secs(30);
 /// How long a socket is watched before it counts as silent.
 const SILENCE: Duration = Duration::from_millis(300);
 /// Where the upstream listens, in the node's namespace.
@@ -263,7 +265,7 @@ impl Agent {
                 return Ok(());
             }
             let ended = self.child.try_wait()?;
-            if ended.is_some() || start.elapsed() > PATIENCE {
+            if ended.is_some() || start.elapsed() > START {
                 let log = fs::read_to_string(self.directory.join("log"))?;
                 bail!("kerndns is not ready ({ended:?}): {log}");
             }
