@@ -9,14 +9,14 @@ use crate::interrupt;
 use crate::report::{Goal, Part};
 
 const FULL: Effort = Effort {
-    rounds: 600,
-    cold_rounds: 100,
+    rounds: 200,
+    cold_rounds: 40,
     runs: 5_000,
 };
 
 const QUICK: Effort = Effort {
-    rounds: 200,
-    cold_rounds: 25,
+    rounds: 60,
+    cold_rounds: 10,
     runs: 5_000,
 };
 

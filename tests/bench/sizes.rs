@@ -89,7 +89,7 @@ pub(crate) fn run(quick: bool) -> Result<Part> {
     let (sizes, rounds) = if quick {
         (&QUICK[..], 6)
     } else {
-        (&FULL[..], 15)
+        (&FULL[..], 9)
     };
     let sites: Vec<Site> = sizes
         .iter()

@@ -57,7 +57,7 @@ struct Size {
 
 /// Measures each size, and changes in the largest.
 pub(crate) fn run(quick: bool) -> Result<Part> {
-    let (starts, rounds) = if quick { (1, 10) } else { (5, 100) };
+    let (starts, rounds) = if quick { (1, 10) } else { (3, 100) };
     let (sizes, times, own) = on_a_node(async |node: Node<'_>| {
         let mut sizes = Vec::new();
         let mut stored = 0;

@@ -130,8 +130,9 @@ impl Generator {
             std::thread::sleep(Duration::from_millis(1));
             back = self.sink.count()?.wrapping_sub(before);
         }
+        // The link's own frames, as of neighbour discovery, arrive there too.
         ensure!(
-            is_answering || back == 0,
+            is_answering || back <= count / 1000,
             "{back} frames came back from a program that drops"
         );
         Ok(Sent { time, back })

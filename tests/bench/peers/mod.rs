@@ -46,12 +46,12 @@ struct Budget {
     ping_pong: Duration,
 }
 
-/// About 18 minutes: 15 x 9 x 3 runs of 2 s, 3 x 9 x 3 of 1.2 s, and a second more where queries are lost.
+/// About eleven minutes: 15 x 9 x 3 runs of 1 s, 3 x 9 x 3 of 1.2 s, and a second more where queries are lost.
 const FULL: Budget = Budget {
     sizes: &[1_000, 10_000],
     workloads: &Workload::ALL,
     rounds: 3,
-    saturated: 2,
+    saturated: 1,
     rates: &[1_000, 10_000, 50_000],
     paced: Duration::from_millis(1200),
     ping_pong: Duration::from_millis(300),
