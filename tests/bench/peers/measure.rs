@@ -116,8 +116,8 @@ pub(crate) fn measure(services: usize, budget: &Budget, latencies: bool) -> Resu
     saturate_all(&mut measured, &mut servers, &asked, budget)?;
     if latencies {
         let asked = asked.first().context("a workload")?;
-        pace_all(&mut measured, &mut servers, asked, &truth, budget)?;
-        ping_pong_all(&mut measured, &mut servers, asked, &truth, budget)?;
+        pace_all(&mut measured, &servers, asked, &truth, budget)?;
+        ping_pong_all(&mut measured, &servers, asked, &truth, budget)?;
     }
     // Before and after: what has answered wrongly has measured nothing.
     for server in &mut servers {
@@ -162,36 +162,23 @@ fn saturate_all(
 
 fn pace_all(
     measured: &mut Measured,
-    servers: &mut [Server<'_>],
+    servers: &[Server<'_>],
     asked: &Asked,
     truth: &Truth,
     budget: &Budget,
 ) -> Result<()> {
-    for rate in budget.rates {
-        measured.paced.insert(*rate, Latency::all(Run::begin()));
-    }
-    for _ in 0..budget.rounds {
-        for rate in budget.rates {
-            let all = measured.paced.entry(*rate).or_default();
-            for (server, latency) in servers.iter_mut().zip(all) {
-                interrupt::check()?;
-                sleep(PAUSE);
-                latency.push(&paced(
-                    server,
-                    &asked.questions,
-                    truth,
-                    *rate,
-                    budget.paced,
-                )?);
-            }
-        }
-    }
+    let rates = budget.rates.iter().map(|rate| (*rate, *rate));
+    let rates: Vec<(u32, u32)> = rates.collect();
+    let rounds = budget.rounds;
+    measured.paced = in_turn(servers, &rates, rounds, |server, rate| {
+        paced(server, &asked.questions, truth, *rate, budget.paced)
+    })?;
     Ok(())
 }
 
 fn ping_pong_all(
     measured: &mut Measured,
-    servers: &mut [Server<'_>],
+    servers: &[Server<'_>],
     asked: &Asked,
     truth: &Truth,
     budget: &Budget,
@@ -200,26 +187,34 @@ fn ping_pong_all(
         ("the client's CPU", vec![CLIENT_CPU]),
         ("another CPU", server_cpus()?),
     ];
-    for (place, _) in &places {
-        measured.ping_pong.insert(place, Latency::all(Run::begin()));
-    }
-    for _ in 0..budget.rounds {
-        for (place, cpus) in &places {
-            let all = measured.ping_pong.entry(place).or_default();
-            for (server, latency) in servers.iter_mut().zip(all) {
+    let rounds = budget.rounds;
+    measured.ping_pong = in_turn(servers, &places, rounds, |server, cpus| {
+        ping_pong(server, &asked.questions, truth, cpus, budget.ping_pong)
+    })?;
+    Ok(())
+}
+
+/// The latencies of every server in every setting, one after the other in each round; a setting has a name and what it is.
+fn in_turn<K: Ord + Copy, S>(
+    servers: &[Server<'_>],
+    settings: &[(K, S)],
+    rounds: usize,
+    measure: impl Fn(&Server<'_>, &S) -> Result<Latencies>,
+) -> Result<BTreeMap<K, Vec<Latency>>> {
+    let named = settings.iter();
+    let mut all: BTreeMap<K, Vec<Latency>> = named
+        .map(|(name, _)| (*name, Latency::all(Run::begin())))
+        .collect();
+    for _ in 0..rounds {
+        for (name, setting) in settings {
+            for (server, latency) in servers.iter().zip(all.entry(*name).or_default()) {
                 interrupt::check()?;
                 sleep(PAUSE);
-                latency.push(&ping_pong(
-                    server,
-                    &asked.questions,
-                    truth,
-                    cpus,
-                    budget.ping_pong,
-                )?);
+                latency.push(&measure(server, setting)?);
             }
         }
     }
-    Ok(())
+    Ok(all)
 }
 
 impl Throughput {
