@@ -14,6 +14,25 @@ pub fn zeros(word: u64) -> u64 {
     word.wrapping_sub(ONES) & !word & HIGHS
 }
 
+/// Whether `word` has a zero octet; also true of some words with an octet of 129 or more, which no name that is held has.
+#[inline(always)]
+pub fn may_end(word: u64) -> bool {
+    word.wrapping_sub(ONES) & HIGHS != 0
+}
+
+/// For [`is_any`]: marks octets from `@` to `_`, all upper case letters among them. The marks of several words are
+/// gathered by `|`.
+#[inline(always)]
+pub fn may_be_upper(word: u64) -> u64 {
+    word & !(word << 1)
+}
+
+/// Whether [`may_be_upper`] marked anything.
+#[inline(always)]
+pub fn is_any(marks: u64) -> bool {
+    marks & (ONES << 6) != 0
+}
+
 /// The octets before the first zero octet, given [`zeros`] of a word that has one.
 #[inline(always)]
 pub fn before_zero(zeros: u64) -> u64 {
@@ -94,6 +113,29 @@ mod tests {
             assert_eq!(mask, (1u64 << (8 * at)) - 1);
         }
         assert_eq!(zeros(0x0101_80ff_7f41_5a01), 0);
+    }
+
+    #[test]
+    fn every_word_that_folding_changes_is_marked() {
+        for octet in 0..=255u8 {
+            for at in 0..8 {
+                let word = u64::from_le_bytes([b'a'; 8]) & !(0xff << (8 * at));
+                let word = word | u64::from(octet) << (8 * at);
+                assert!(is_any(may_be_upper(word)) || lower(word) == word);
+            }
+        }
+        assert!(!is_any(may_be_upper(u64::from_le_bytes(*b"\x03web-09z"))));
+    }
+
+    #[test]
+    fn a_zero_octet_is_never_taken_for_another() {
+        for octet in 0..=255u8 {
+            for at in 0..8 {
+                let word = u64::from_le_bytes([1; 8]) & !(0xff << (8 * at));
+                let word = word | u64::from(octet) << (8 * at);
+                assert_eq!(may_end(word), octet == 0 || octet > 128, "{octet}");
+            }
+        }
     }
 
     #[test]

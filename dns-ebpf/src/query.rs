@@ -1,7 +1,7 @@
 //! A DNS message to a [`Query`] (RFC 1035 4.1, RFC 6891 6.1).
 
 use crate::bound;
-use crate::checksum;
+use crate::checksum::{self, Sum};
 use crate::fold::{self, Seed};
 use crate::octets::{Octets, get};
 use crate::outcome::Outcome;
@@ -112,7 +112,7 @@ struct Scanned {
     sum: u64,
 }
 
-/// Folds the QNAME by words up to its first zero octet.
+/// Takes the QNAME by words up to its first zero octet, and folds it where it may have upper case.
 ///
 /// That this is the root's label is not checked: a stored name that is equal octet for octet has
 /// the same labels, and a denial walks them.
@@ -123,15 +123,16 @@ fn scan(
     scratch: &mut Scratch,
     seed: Seed,
 ) -> Result<Scanned, Outcome> {
-    let (mut key, mut sum, mut last) = (seed.start, 0, NAME_WORDS);
+    let (mut key, mut sum, mut last) = (seed.start, Sum::default(), NAME_WORDS);
+    let mut upper = 0;
     for i in 0..NAME_WORDS {
         let word = message.fixed::<8>(HEADER + i * 8).map(get::<u64, 0, _>);
-        let Some(word) = word.filter(|&word| fold::zeros(word) == 0) else {
+        let Some(word) = word.filter(|&word| !fold::may_end(word)) else {
             last = i;
             break;
         };
-        sum = checksum::add(sum, word);
-        let word = fold::lower(word);
+        sum.add(word);
+        upper |= fold::may_be_upper(word);
         key = seed.step(key, word);
         scratch.set_name(i, word);
     }
@@ -152,14 +153,33 @@ fn scan(
     if len > 255 || fold::zeros(word) == 0 {
         return Err(Outcome::Qname);
     }
-    sum = checksum::add(sum, word & mask);
-    let word = fold::lower(word & mask);
+    let word = word & mask;
+    sum.add(word);
     scratch.set_name(last, word);
+    key = seed.step(key, word);
+    if fold::is_any(upper | fold::may_be_upper(word)) {
+        key = folded(scratch, last, seed);
+    }
     Ok(Scanned {
         len,
-        key: seed.step(key, word),
-        sum,
+        key,
+        sum: sum.get(),
     })
+}
+
+/// Folds the name in `scratch`, whose last word is `last`, and gives its key. Few names need it.
+#[inline(always)]
+fn folded(scratch: &mut Scratch, last: usize, seed: Seed) -> u64 {
+    let mut key = seed.start;
+    for i in 0..NAME_WORDS {
+        if i > last {
+            break;
+        }
+        let word = fold::lower(scratch.name(i));
+        key = seed.step(key, word);
+        scratch.set_name(i, word);
+    }
+    key
 }
 
 /// Reads the one additional record, at `at`; the message ends with it.
