@@ -25,6 +25,10 @@ pub struct Scratch {
     pub ours: Destination,
     /// [`Settings::destinations`](crate::settings::Settings::destinations) at that time, plus one; 0: never.
     pub ours_as_of: u64,
+    /// The tick in which [`Settings::deadline`](crate::settings::Settings::deadline) was last found not to be over.
+    pub fresh_at: u64,
+    /// The deadline at that time.
+    pub fresh_until: u64,
     /// What is said of the query.
     pub log: Logged,
 }
@@ -41,6 +45,8 @@ impl Scratch {
             port: 0,
         },
         ours_as_of: 0,
+        fresh_at: 0,
+        fresh_until: 0,
         log: Logged::ZERO,
     };
 

@@ -4,6 +4,7 @@ use aya_ebpf::Global;
 use aya_ebpf::bindings::{BPF_F_MMAPABLE, BPF_F_NO_PREALLOC};
 use aya_ebpf::btf_maps::{Array, ArrayOfMaps, HashMap, PerCpuArray};
 use aya_ebpf::helpers::bpf_get_prandom_u32;
+use aya_ebpf::helpers::generated::{bpf_jiffies64, bpf_ktime_get_coarse_ns};
 use aya_ebpf::macros::btf_map;
 use dns_ebpf::answered::{Answered, COUNTERS};
 use dns_ebpf::arena::{NameEntry, PAGES, Page, Record, page_of};
@@ -98,6 +99,26 @@ pub(super) fn is_ours(
     }
     scratch.ours = *destination;
     scratch.ours_as_of = now;
+    true
+}
+
+/// Whether the agent's deadline is not over. Asked of the clock once in a tick, and again when the deadline is another: the
+/// coarse clock moves with the tick, too.
+#[inline(always)]
+pub(super) fn is_fresh(scratch: &mut Scratch, settings: *const Settings) -> bool {
+    // SAFETY: the map's value lives as long as the program.
+    let deadline = unsafe { (&raw const (*settings).deadline).read_volatile() };
+    // SAFETY: a helper without arguments (Linux 5.6), which 64-bit machines have as a load.
+    let tick = unsafe { bpf_jiffies64() };
+    if scratch.fresh_at == tick && scratch.fresh_until == deadline {
+        return true;
+    }
+    // SAFETY: a helper without arguments (Linux 5.11).
+    if unsafe { bpf_ktime_get_coarse_ns() } > deadline {
+        return false;
+    }
+    scratch.fresh_at = tick;
+    scratch.fresh_until = deadline;
     true
 }
 

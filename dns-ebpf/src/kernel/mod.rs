@@ -6,7 +6,6 @@ mod packet;
 mod tc;
 mod xdp;
 
-use aya_ebpf::helpers::generated::bpf_ktime_get_coarse_ns;
 use dns_ebpf::answered::{self, Answered};
 use dns_ebpf::bound;
 use dns_ebpf::net::{self, Fill, Layout};
@@ -45,9 +44,7 @@ fn look(packet: &impl Packet, layout: Layout) -> Result<Found, Outcome> {
     if !maps::is_ours(&layout.destination, scratch, settings) {
         return Err(Outcome::OtherDestination);
     }
-    // Linux 5.11; the coarse clock ticks with the kernel, which is enough for seconds.
-    // SAFETY: a helper without arguments; the map's value lives as long as the program.
-    if unsafe { bpf_ktime_get_coarse_ns() > (&raw const (*settings).deadline).read_volatile() } {
+    if !maps::is_fresh(scratch, settings) {
         return Err(Outcome::Stale);
     }
     if layout.message > QUERY_MAX {
