@@ -61,8 +61,11 @@ impl Octets for Linear {
         if start + N > self.end {
             return None;
         }
-        // SAFETY: as above.
-        Some(unsafe { &*(start as *const [u8; N]) })
+        // SAFETY: as above; a packet is not at zero, which LLVM would test for.
+        Some(unsafe {
+            core::hint::assert_unchecked(start != 0);
+            &*(start as *const [u8; N])
+        })
     }
 }
 
@@ -90,8 +93,11 @@ impl<P: Packet> OctetsMut for Writing<'_, P> {
         if start + N > self.packet.end() {
             return None;
         }
-        // SAFETY: checked just above, and the packet is ours alone while we run.
-        Some(unsafe { &mut *(start as *mut [u8; N]) })
+        // SAFETY: checked just above, and the packet is ours alone while we run; it is not at zero.
+        Some(unsafe {
+            core::hint::assert_unchecked(start != 0);
+            &mut *(start as *mut [u8; N])
+        })
     }
 
     #[inline(always)]
