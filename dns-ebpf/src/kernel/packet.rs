@@ -52,7 +52,10 @@ impl Octets for Linear {
             return None;
         }
         // SAFETY: checked just above, and the packet is ours alone while we run.
-        Some(unsafe { &*((self.data + at) as *const [u8; N]) })
+        Some(unsafe {
+            core::hint::assert_unchecked(self.data + at != 0);
+            &*((self.data + at) as *const [u8; N])
+        })
     }
 
     #[inline(always)]
