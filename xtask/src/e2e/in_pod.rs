@@ -154,17 +154,14 @@ fn fill(server: &str, window: &str, seconds: &str, query: &str) -> Result<()> {
             socket.send(&asked.query)?;
             on_the_way += 1;
         }
-        match socket.recv(&mut response) {
-            Ok(octets) => {
-                on_the_way = on_the_way.saturating_sub(1);
-                let is_right = octets >= 12 && asked.is_right(&response[..octets]);
-                tally.answered += usize::from(is_right);
-                tally.other += usize::from(!is_right);
-            }
-            Err(_) => {
-                tally.lost += on_the_way;
-                on_the_way = 0;
-            }
+        if let Ok(octets) = socket.recv(&mut response) {
+            on_the_way = on_the_way.saturating_sub(1);
+            let is_right = octets >= 12 && asked.is_right(&response[..octets]);
+            tally.answered += usize::from(is_right);
+            tally.other += usize::from(!is_right);
+        } else {
+            tally.lost += on_the_way;
+            on_the_way = 0;
         }
     }
     tally.sent = tally.answered + tally.other + tally.lost;

@@ -98,9 +98,12 @@ pub(super) fn measure(cluster: &Cluster, is_installed: bool) -> Result<Phase> {
     let mut workloads: Vec<Vec<Round>> = WORKLOADS.iter().map(|_| Vec::new()).collect();
     for _ in 0..ROUNDS {
         for (workload, rounds) in WORKLOADS.iter().zip(&mut workloads) {
-            let kernel = || match is_installed {
-                true => cluster.kernel_answers(),
-                false => Ok(0),
+            let kernel = || {
+                if is_installed {
+                    cluster.kernel_answers()
+                } else {
+                    Ok(0)
+                }
             };
             let before = kernel()?;
             let round = workload.round(cluster)?;
@@ -175,9 +178,10 @@ fn rows(before: &Phase, after: &Phase) -> Vec<Row> {
         for kind in &KINDS {
             let series = |rounds: &[Round]| Series::new(rounds.iter().map(kind.of).collect());
             let (before, after) = (series(before), series(after));
-            let (more, less) = match kind.is_rate {
-                true => (after.median, before.median),
-                false => (before.median, after.median),
+            let (more, less) = if kind.is_rate {
+                (after.median, before.median)
+            } else {
+                (before.median, after.median)
             };
             rows.push(Row {
                 workload: workload.label,
