@@ -31,7 +31,8 @@ struct Figures {
     rounds: u32,
     seconds: u32,
     window: u32,
-    figures: Vec<Row>,
+    #[serde(rename = "figures")]
+    rows: Vec<Row>,
 }
 
 /// One figure of one workload; its unit is in its name.
@@ -41,7 +42,7 @@ struct Row {
     figure: String,
     before: Rounds,
     after: Rounds,
-    /// How many times better; nothing where one of them is 0.
+    /// How many times better, where that can be said.
     times: Option<f64>,
 }
 
@@ -115,7 +116,7 @@ fn table(figures: &Figures) -> String {
          | question | figure | before | after | times better |\n\
          |---|---|---|---|---|\n"
     );
-    for row in &figures.figures {
+    for row in &figures.rows {
         text.push_str(&format!(
             "| {} | {} | {} | {} | {} |\n",
             row.workload,

@@ -30,7 +30,9 @@ pub(crate) struct Reading {
 /// Percent of the CPUs' time.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub(crate) struct Share {
-    pub(crate) others: f64,
+    /// Other processes; nothing where they cannot be told from what was measured.
+    pub(crate) others: Option<f64>,
+    /// The hypervisor.
     pub(crate) steal: f64,
 }
 
@@ -62,7 +64,7 @@ impl Reading {
             share * 100.0
         };
         Share {
-            others: percent(self.others, earlier.others),
+            others: Some(percent(self.others, earlier.others)),
             steal: percent(self.steal, earlier.steal),
         }
     }
@@ -71,11 +73,11 @@ impl Reading {
 impl Share {
     /// Whether others had so much that no figure is final.
     pub(crate) fn is_noisy(self) -> bool {
-        self.others + self.steal >= NOISY
+        self.others.unwrap_or_default() + self.steal >= NOISY
     }
 }
 
-/// One process, by its `stat` (proc_pid_stat(5)).
+/// One process, by its `stat` (`proc_pid_stat(5)`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Process {
     pid: u32,
@@ -121,7 +123,7 @@ fn of_others(processes: &[Process], own: u32) -> u64 {
     others.map(|process| process.ticks).sum()
 }
 
-/// All the time that there was, and what was stolen of it: proc_stat(5), whose fields after the 8th are parts of others.
+/// All the time that there was, and what was stolen of it: `proc_stat(5)`, whose fields after the 8th are parts of others.
 fn cpus(stat: &str) -> Option<(u64, u64)> {
     let line = stat.lines().next()?.strip_prefix("cpu ")?;
     let ticks: Vec<u64> = line
@@ -176,7 +178,7 @@ mod tests {
         assert_eq!(
             share,
             Share {
-                others: 1.0,
+                others: Some(1.0),
                 steal: 1.0
             }
         );

@@ -59,11 +59,14 @@ impl Begun {
 
     /// Stops it. What others had is left out where `is_elsewhere`: what was measured then is no process of this one's.
     pub(crate) fn end(self, run: &Run, is_elsewhere: bool) -> Result<Provenance> {
-        let share = Reading::now()?.since(self.reading);
+        let mut share = Reading::now()?.since(self.reading);
+        if is_elsewhere {
+            share.others = None;
+        }
         Ok(Provenance {
             date: self.date,
             seconds: self.instant.elapsed().as_secs(),
-            others: (!is_elsewhere).then_some(share),
+            percent_of_cpus: share,
             run: run.clone(),
         })
     }
@@ -76,8 +79,8 @@ pub(crate) struct Provenance {
     date: String,
     /// How long it took.
     seconds: u64,
-    /// Percent of the CPUs' time.
-    others: Option<Share>,
+    /// What others had meanwhile.
+    percent_of_cpus: Share,
     #[serde(flatten)]
     run: Run,
 }
@@ -88,25 +91,24 @@ impl Provenance {
         let Self {
             date, seconds, run, ..
         } = self;
-        let others = match self.others {
-            Some(share) => format!(
-                "Of the CPUs' time others' processes had {:.1} %, the hypervisor {:.1} %{}.",
-                share.others,
-                share.steal,
-                if share.is_noisy() {
-                    " (**NOISY**: no figure is final)"
-                } else {
-                    ""
-                }
-            ),
-            None => "What others had of the CPUs cannot be told from the cluster's own.".to_owned(),
+        let share = self.percent_of_cpus;
+        let others = share.others.map_or(
+            "what other processes had cannot be told from the cluster's".to_owned(),
+            |others| format!("other processes had {others:.1} %"),
+        );
+        let noisy = if share.is_noisy() {
+            " (**NOISY**: no figure is final)"
+        } else {
+            ""
         };
         format!(
-            "Measured on {date} in {seconds} s by `{}`, as root, at commit {}: {}; {}. {others}\n",
+            "Measured on {date} in {seconds} s by `{}`, as root, at commit {}: {}; {}. Of the CPUs' time the hypervisor \
+             had {:.1} %, {others}{noisy}.\n",
             run.command,
             run.commit,
             run.machine.text(),
             run.versions.text(&["KernDNS", "rustc", "bpf-linker"]),
+            share.steal,
         )
     }
 
@@ -172,7 +174,7 @@ mod tests {
         assert!(
             text.contains("rustc ")
                 && text.contains("bpf-linker ")
-                && text.contains("others' processes")
+                && text.contains("other processes had")
         );
         let elsewhere = Begun::now().unwrap().end(&run, true).unwrap();
         assert!(elsewhere.text().contains("cannot be told"));

@@ -138,7 +138,14 @@ mod tests {
         assert_eq!(three["parts"]["cost"]["figures"], 3);
         assert_eq!(three["parts"]["sizes"]["figures"], 2);
         let of = &three["parts"]["sizes"]["provenance"];
-        for field in ["cpu", "kernel", "commit", "command", "date", "others"] {
+        for field in [
+            "cpu",
+            "kernel",
+            "commit",
+            "command",
+            "date",
+            "percent_of_cpus",
+        ] {
             assert!(!of[field].is_null(), "{field}: {of}");
         }
         for name in [
