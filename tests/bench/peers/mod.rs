@@ -31,8 +31,15 @@ use crate::versions::Versions;
 const CLIENT_CPU: usize = 0;
 
 /// Those whose versions stand above the tables, and what asks them.
-const COMPARED: [&str; 7] = [
-    "KernDNS", "CoreDNS", "Knot DNS", "NSD", "Unbound", "dnsmasq", "dnsperf",
+const COMPARED: [&str; 8] = [
+    "KernDNS",
+    "CoreDNS",
+    "kube-apiserver",
+    "Knot DNS",
+    "NSD",
+    "Unbound",
+    "dnsmasq",
+    "dnsperf",
 ];
 
 /// How much is measured. All that takes time is here.
