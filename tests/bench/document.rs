@@ -1,69 +1,166 @@
-//! A run to the measured part of `docs/benchmarks.md` and to its plots, so that text and figures are of one run.
+//! A part to its places in `docs/benchmarks.md` and to its plots: as soon as it is measured, and no other part's.
+//!
+//! A part has two places, each between two marks that a person has set: its section, and its goals, which stand beside the
+//! other parts' goals. Both say which run they are of. What is outside of the marks is the person's.
 
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 
-use crate::machine::Machine;
+use crate::provenance::Provenance;
 use crate::report::{Part, goals, write_plots};
 
-/// What the command writes is between these two lines of the file; the rest is a person's.
-const BEGIN: &str = "<!-- measured: written by `cargo xtask bench` -->\n";
-const END: &str = "<!-- end of what was measured -->\n";
-
-/// Rewrites the measured part of `benchmarks.md` in `directory`, and all of the directory `benchmarks` beside it.
-pub(crate) fn write(directory: &Path, machine: [&Machine; 2], parts: &[Part]) -> Result<()> {
-    let file = directory.join("benchmarks.md");
-    let old =
-        fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
-    let new = replaced(&old, &measured(machine, parts))
-        .with_context(|| format!("{} lacks the line {BEGIN:?} or {END:?}", file.display()))?;
-    write_plots(&directory.join("benchmarks"), parts)?;
-    fs::write(&file, new).with_context(|| format!("cannot write {}", file.display()))
+/// `benchmarks.md`, and the directory `benchmarks` beside it for the plots.
+pub(crate) struct Document<'a> {
+    directory: &'a Path,
 }
 
-fn measured([before, after]: [&Machine; 2], parts: &[Part]) -> String {
-    let mut text = format!(
-        "\n- Machine, before the run: {}.\n- After it: {}.\n- KernDNS {}, built with optimisation; command, as root: \
-         `cargo xtask bench`.\n\n## Goals\n\n{}",
-        before.text(),
-        after.text(),
-        env!("CARGO_PKG_VERSION"),
-        goals(parts),
-    );
-    for part in parts {
-        text.push_str(&format!("\n## {}\n\n{}", part.title, part.text));
-        for (stem, _) in &part.plots {
-            text.push_str(&format!("\n![{stem}](benchmarks/{stem}.svg)\n"));
-        }
+impl<'a> Document<'a> {
+    /// That in `directory`.
+    pub(crate) fn new(directory: &'a Path) -> Self {
+        Self { directory }
     }
-    text.push('\n');
+
+    /// An error if there is no place for a part: better before an hour of measuring than after it.
+    pub(crate) fn has_place_for(&self, name: &str) -> Result<()> {
+        with_part(&self.read()?, name, "", "").map(drop)
+    }
+
+    /// Replaces a part, and its plots.
+    pub(crate) fn write(&self, part: &Part, provenance: &Provenance) -> Result<()> {
+        let new = with_part(
+            &self.read()?,
+            part.name,
+            &section(part, provenance),
+            &goals_section(part, provenance),
+        )?;
+        write_plots(&self.directory.join("benchmarks"), part)?;
+        let file = self.directory.join("benchmarks.md");
+        fs::write(&file, new).with_context(|| format!("cannot write {}", file.display()))
+    }
+
+    fn read(&self) -> Result<String> {
+        let file = self.directory.join("benchmarks.md");
+        fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))
+    }
+}
+
+fn section(part: &Part, provenance: &Provenance) -> String {
+    let mut text = format!("## {}\n\n{}\n{}", part.title, provenance.text(), part.text);
+    for (stem, _) in &part.plots {
+        text.push_str(&format!(
+            "\n![{stem}](benchmarks/{}/{stem}.svg)\n",
+            part.name
+        ));
+    }
     text
 }
 
-/// `old` with another measured part; none where there is no place for it.
-fn replaced(old: &str, measured: &str) -> Option<String> {
-    let (head, rest) = old.split_once(BEGIN)?;
-    let (_, tail) = rest.split_once(END)?;
-    Some(format!("{head}{BEGIN}{measured}{END}{tail}"))
+fn goals_section(part: &Part, provenance: &Provenance) -> String {
+    if part.goals.is_empty() {
+        return String::new();
+    }
+    format!(
+        "### {}\n\nOf the run of {}.\n\n{}",
+        part.title,
+        provenance.short(),
+        goals(&part.goals)
+    )
+}
+
+fn with_part(old: &str, name: &str, section: &str, goals: &str) -> Result<String> {
+    let text = replaced(old, &format!("goals of {name}"), goals)?;
+    replaced(&text, name, section)
+}
+
+/// `old` with something else between the marks `<!-- bench: WHAT -->` and `<!-- bench: end of WHAT -->`.
+fn replaced(old: &str, what: &str, new: &str) -> Result<String> {
+    let begin = format!("<!-- bench: {what} -->\n");
+    let end = format!("<!-- bench: end of {what} -->\n");
+    let marked = old.split_once(&begin).and_then(|(head, rest)| {
+        let (_, tail) = rest.split_once(&end)?;
+        Some((head, tail))
+    });
+    let (head, tail) =
+        marked.with_context(|| format!("benchmarks.md lacks {begin:?}, or {end:?} after it"))?;
+    ensure!(!tail.contains(&begin), "benchmarks.md has {begin:?} twice");
+    let space = if new.is_empty() { "" } else { "\n" };
+    Ok(format!("{head}{begin}{space}{new}{space}{end}{tail}"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::provenance::{Begun, Run};
+    use crate::report::Goal;
 
-    #[test]
-    fn only_the_measured_part_is_replaced() {
-        let old = format!("# Head\n{BEGIN}old\n{END}Tail\n");
-        let new = replaced(&old, "new\n").unwrap();
-        assert_eq!(new, format!("# Head\n{BEGIN}new\n{END}Tail\n"));
-        assert_eq!(replaced(&new, "old\n").unwrap(), old);
+    /// The file that is part of the source.
+    const OWN: &str = include_str!("../../docs/benchmarks.md");
+
+    fn marks(what: &str, text: &str) -> String {
+        format!("<!-- bench: {what} -->\n{text}<!-- bench: end of {what} -->\n")
     }
 
     #[test]
-    fn a_file_without_the_two_lines_is_left_alone() {
-        assert_eq!(replaced("# Head\n", "new\n"), None);
-        assert_eq!(replaced(&format!("{END}{BEGIN}"), "new\n"), None);
+    fn only_what_is_between_its_marks_is_replaced() {
+        let old = format!(
+            "# Head\n{}Middle\n{}Tail\n",
+            marks("cost", "old\n"),
+            marks("sizes", "old\n")
+        );
+        let new = replaced(&old, "sizes", "new\n").unwrap();
+        let expected = format!(
+            "# Head\n{}Middle\n{}Tail\n",
+            marks("cost", "old\n"),
+            marks("sizes", "\nnew\n\n")
+        );
+        assert_eq!(new, expected);
+        assert_eq!(replaced(&new, "sizes", "new\n").unwrap(), new);
+    }
+
+    #[test]
+    fn a_file_without_the_marks_is_left_alone() {
+        assert!(replaced("# Head\n", "cost", "new\n").is_err());
+        let swapped = "<!-- bench: end of cost -->\n<!-- bench: cost -->\n";
+        assert!(replaced(swapped, "cost", "new\n").is_err());
+        assert!(replaced(&marks("cost", "").repeat(2), "cost", "new\n").is_err());
+    }
+
+    #[test]
+    fn a_part_goes_to_its_section_and_its_goals() {
+        let run = Run::begin(&[]).unwrap();
+        let provenance = Begun::now().unwrap().end(&run, false).unwrap();
+        let part = Part {
+            name: "cost",
+            title: "Cost",
+            text: "| table |\n".into(),
+            goals: vec![Goal {
+                text: "fast".into(),
+                measured: "5 ns".into(),
+                reached: true,
+            }],
+            plots: vec![("one".into(), String::new())],
+            ..Part::default()
+        };
+        let old = format!("{}{}", marks("goals of cost", ""), marks("cost", ""));
+        let new = with_part(
+            &old,
+            part.name,
+            &section(&part, &provenance),
+            &goals_section(&part, &provenance),
+        )
+        .unwrap();
+        let (goals, section) = new.split_once("<!-- bench: cost -->").unwrap();
+        assert!(goals.contains("| fast | 5 ns | yes |") && goals.contains(&provenance.short()));
+        assert!(section.contains("| table |") && section.contains(&provenance.text()));
+        assert!(section.contains("](benchmarks/cost/one.svg)"));
+    }
+
+    #[test]
+    fn the_projects_own_file_has_a_place_for_every_part() {
+        for (_, name, _) in crate::Which::ALL {
+            with_part(OWN, name, "", "").unwrap();
+        }
     }
 }

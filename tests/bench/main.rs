@@ -11,25 +11,28 @@ mod document;
 mod generator;
 mod interrupt;
 mod machine;
+mod others;
 mod peers;
 mod plot;
 mod population;
+mod provenance;
 mod report;
 mod series;
 mod sizes;
 mod stored;
 mod sync;
 mod throughput;
+mod versions;
 mod workload;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Instant;
 
 use anyhow::{Result, ensure};
 use clap::{Parser, ValueEnum};
 
-use crate::machine::Machine;
+use crate::document::Document;
+use crate::provenance::{Begun, Run};
 use crate::report::{Part, write};
 
 /// What can be measured.
@@ -51,21 +54,49 @@ enum Which {
     Peers,
 }
 
+/// Measures a part; with `true`, in fewer rounds.
+type Measure = fn(bool) -> Result<Part>;
+
+impl Which {
+    /// All of them, in the order in which they are measured.
+    const ALL: [(Self, &'static str, Measure); 7] = [
+        (Self::Cost, "cost", cost::run),
+        (Self::Generator, "generator", generator::run),
+        (Self::Sizes, "sizes", sizes::run),
+        (Self::Sync, "sync", sync::run),
+        (Self::Throughput, "throughput", throughput::run),
+        (Self::Peers, "peers", peers::run),
+        (Self::Cluster, "cluster", cluster::run),
+    ];
+}
+
 #[derive(Debug, Parser)]
 #[command(about = "Measure KernDNS, and say on what, with what and how")]
 struct Options {
     /// Fewer rounds: minutes instead of an hour
     #[arg(long)]
     quick: bool,
-    /// Measure nothing but this
+    /// Measure nothing but this; repeatable
     #[arg(long, value_enum)]
     only: Vec<Which>,
-    /// Where every figure goes, as JSON; the plots go beside it, into a directory that ends in .plots
+    /// Where every figure goes, as JSON, in place of an earlier run's of the same parts; the plots go beside it, into a
+    /// directory that ends in .plots
     #[arg(long, value_name = "FILE", default_value = "target/bench.json")]
     json: PathBuf,
-    /// A directory with a benchmarks.md whose measured part, and whose plots, are to be those of this run
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["quick", "only"])]
+    /// A directory with a benchmarks.md whose sections of the parts that are measured, and their plots, are to be those
+    /// of this run
+    #[arg(long, value_name = "DIR", conflicts_with = "quick")]
     write: Option<PathBuf>,
+}
+
+impl Options {
+    /// A cluster is measured where there is one, or where it was asked for by name.
+    fn is_wanted(&self, which: Which) -> bool {
+        if self.only.is_empty() {
+            return which != Which::Cluster || cluster::is_there();
+        }
+        self.only.contains(&which)
+    }
 }
 
 fn main() -> ExitCode {
@@ -84,38 +115,37 @@ fn run(options: &Options) -> Result<()> {
         "programs are loaded: run this as root"
     );
     interrupt::catch_signals()?;
-    let machine = Machine::read()?;
-    println!("{}", machine.text());
-    let parts = [
-        (Which::Cost, cost::run as fn(bool) -> Result<Part>),
-        (Which::Generator, generator::run),
-        (Which::Sizes, sizes::run),
-        (Which::Sync, sync::run),
-        (Which::Throughput, throughput::run),
-        (Which::Peers, peers::run),
-        (Which::Cluster, cluster::run),
-    ];
-    let mut done = Vec::new();
-    for (which, run) in parts {
-        if options.only.is_empty() || options.only.contains(&which) {
-            interrupt::check()?;
-            let begin = Instant::now();
-            let part = run(options.quick)?;
-            let seconds = begin.elapsed().as_secs();
-            println!("\n# {} ({seconds} s)\n\n{}", part.title, part.text);
-            done.push(part);
+    let wanted = || {
+        let all = Which::ALL.into_iter();
+        all.filter(|(which, ..)| options.is_wanted(*which))
+    };
+    let document = options.write.as_deref().map(Document::new);
+    if let Some(document) = &document {
+        for (_, name, _) in wanted() {
+            document.has_place_for(name)?;
         }
     }
-    let after = Machine::read()?;
-    println!("\n# Goals\n\n{}", report::goals(&done));
-    write(&options.json, &machine, &after, &done)?;
+    let run = Run::begin(&std::env::args().skip(1).collect::<Vec<_>>())?;
+    println!("{}", run.machine());
+    for (_, name, measure) in wanted() {
+        interrupt::check()?;
+        let begun = Begun::now()?;
+        let part = measure(options.quick)?;
+        ensure!(part.name == name, "{} is not {name}", part.name);
+        let provenance = begun.end(&run, part.is_elsewhere)?;
+        println!("\n# {}\n\n{}\n{}", part.title, provenance.text(), part.text);
+        if !part.goals.is_empty() {
+            println!("{}", report::goals(&part.goals));
+        }
+        // Now, so that a run that does not come to its end leaves what it has.
+        write(&options.json, &part, &provenance)?;
+        if let Some(document) = &document {
+            document.write(&part, &provenance)?;
+        }
+    }
     println!("every figure: {}", options.json.display());
-    if let Some(directory) = &options.write {
-        document::write(directory, [&machine, &after], &done)?;
-        println!(
-            "the measured part of {}/benchmarks.md is of this run now",
-            directory.display()
-        );
+    if options.only.is_empty() && !cluster::is_there() {
+        println!("no real cluster was measured: KUBECONFIG is not set");
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: installs the peers, builds the programs and what measures them, and lets it measure.
 
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::ensure;
@@ -13,13 +14,16 @@ pub(crate) struct Options {
     /// Fewer rounds, without optimisation: minutes instead of an hour
     #[arg(long)]
     quick: bool,
-    /// Measure nothing but this part: cost, generator, peers, sizes, sync, throughput, cluster
+    /// Measure nothing but this part: cost, generator, peers, sizes, sync, throughput, cluster; repeatable
     #[arg(long, value_name = "PART")]
     only: Vec<String>,
+    /// Put the parts of `--only` into DIR/benchmarks.md, too, as a full run does
+    #[arg(long, value_name = "DIR", conflicts_with = "quick")]
+    write: Option<PathBuf>,
 }
 
 /// Installs and builds what is missing, and measures. The tables go to the terminal, every figure to `target/bench.json`,
-/// and a full run to `docs/benchmarks.md` with its plots.
+/// and each part of a full run, once it is measured, to `docs/benchmarks.md` with its plots.
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     command::catch_signals()?;
     ensure!(
@@ -40,8 +44,10 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         cargo.arg("--quick");
     }
     cargo.args(options.only.iter().map(|part| format!("--only={part}")));
-    if !options.quick && options.only.is_empty() {
-        cargo.arg("--write=docs");
+    let is_full = !options.quick && options.only.is_empty();
+    let docs = is_full.then(|| PathBuf::from("docs"));
+    if let Some(directory) = options.write.clone().or(docs) {
+        cargo.arg("--write").arg(directory);
     }
     cargo
         .env("COREDNS", coredns)

@@ -32,6 +32,18 @@ pub(crate) fn sum(metrics: &str, name: &str, label: &str) -> f64 {
     samples.sum()
 }
 
+/// A label's value in the first sample of a metric; nothing where it has none.
+pub(crate) fn label<'a>(metrics: &'a str, name: &str, label: &str) -> Option<&'a str> {
+    let labels = metrics
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix('{'))?;
+    let (labels, _) = labels.split_once('}')?;
+    labels.split(',').find_map(|found| {
+        let value = found.strip_prefix(label)?.strip_prefix("=\"")?;
+        value.strip_suffix('"')
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -51,5 +63,11 @@ mod tests {
         assert!((sum(metrics, "up", "") - 14.0).abs() < f64::EPSILON);
         assert!((sum(metrics, "up", "a=\"2\"") - 6.0).abs() < f64::EPSILON);
         assert!(sum(metrics, "down", "").abs() < f64::EPSILON);
+    }
+    #[test]
+    fn a_label_is_found_by_its_whole_name() {
+        let metrics = "# HELP build_info x\nbuild_info{goversion=\"go1\",version=\"1.15.0\"} 1\n";
+        assert_eq!(label(metrics, "build_info", "version"), Some("1.15.0"));
+        assert_eq!(label(metrics, "build_info", "sion"), None);
     }
 }

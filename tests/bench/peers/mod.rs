@@ -17,18 +17,30 @@ mod tables;
 mod workload;
 mod zone;
 
-use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::peers::measure::Measured;
 use crate::peers::workload::Workload;
 use crate::report::Part;
+use crate::versions::Versions;
 
 /// The client's CPU.
 const CLIENT_CPU: usize = 0;
+
+/// Those whose versions stand above the tables, and what asks them.
+const COMPARED: [&str; 8] = [
+    "KernDNS",
+    "CoreDNS",
+    "kube-apiserver",
+    "Knot DNS",
+    "NSD",
+    "Unbound",
+    "dnsmasq",
+    "dnsperf",
+];
 
 /// How much is measured. All that takes time is here.
 struct Budget {
@@ -80,17 +92,14 @@ pub(crate) fn run(quick: bool) -> Result<Part> {
         let is_last = index + 1 == budget.sizes.len();
         all.push(measure::measure(*size, budget, is_last)?);
     }
-    let versions = versions()?;
     Ok(Part {
         name: "peers",
         title: "Beside other servers",
-        text: tables::text(&all, &versions)?,
-        raw: json!({
-            "versions": versions,
-            "sizes": all.iter().map(Measured::raw).collect::<Vec<Value>>(),
-        }),
+        text: tables::text(&all, &Versions::read().text(&COMPARED))?,
+        raw: all.iter().map(Measured::raw).collect::<Value>(),
         plots: tables::plots(&all)?,
         goals: tables::goals(&all)?,
+        ..Part::default()
     })
 }
 
@@ -98,30 +107,4 @@ pub(crate) fn run(quick: bool) -> Result<Part> {
 fn server_cpus() -> Result<Vec<usize>> {
     let count = std::thread::available_parallelism()?.get();
     Ok((0..count).filter(|cpu| *cpu != CLIENT_CPU).collect())
-}
-
-/// What the servers say they are.
-fn versions() -> Result<Vec<String>> {
-    let mut versions = vec![
-        format!("KernDNS {}", env!("CARGO_PKG_VERSION")),
-        servers::coredns_version()?.replace('-', " "),
-    ];
-    for (name, program, argument) in [
-        ("Knot DNS", "knotd", "--version"),
-        ("NSD", "nsd", "-v"),
-        ("Unbound", "unbound", "-V"),
-        ("dnsmasq", "dnsmasq", "--version"),
-    ] {
-        let output = Command::new(program).arg(argument).output()?;
-        let mut text = String::from_utf8_lossy(&output.stdout).into_owned();
-        // NSD says it there.
-        text.push_str(&String::from_utf8_lossy(&output.stderr));
-        let is_number = |word: &&str| word.starts_with(|first: char| first.is_ascii_digit());
-        let version = text.split_whitespace().find(is_number);
-        versions.push(format!(
-            "{name} {}",
-            version.unwrap_or("of unknown version")
-        ));
-    }
-    Ok(versions)
 }

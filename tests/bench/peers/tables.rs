@@ -35,8 +35,8 @@ Each figure is the median of the rounds; a round goes through all servers. Ratio
 ";
 
 /// Everything.
-pub(crate) fn text(all: &[Measured], versions: &[String]) -> Result<String> {
-    let mut text = format!("{METHOD}\n{}.\n", versions.join(", "));
+pub(crate) fn text(all: &[Measured], versions: &str) -> Result<String> {
+    let mut text = format!("{METHOD}\n{versions}.\n");
     for measured in all {
         text.push_str(&format!(
             "\n### {} Services, {} records: answers a second\n\n\

@@ -1,9 +1,10 @@
-//! Proof that what the kernel answers goes nowhere else, and what it costs the pod, the node and the API server.
+//! Proof that what the kernel answers goes nowhere else, and what the agent costs the API server.
 
 use anyhow::{Result, ensure};
 
 use super::cluster::{Cluster, same};
 use super::fixture::{self, Containers, Pod};
+use super::speed::count;
 use super::tally::{Tally, full, hex, one};
 use crate::demo::Type;
 
@@ -17,7 +18,10 @@ pub(super) fn nothing_reaches_coredns(cluster: &Cluster) -> Result<String> {
         .unwrap_or_default()
         .to_owned();
     let before = (cluster.coredns_requests()?, cluster.kernel_answers()?);
-    let tally = ask(cluster, "bypass", "2")?;
+    let server = format!("{}:53", cluster.dns);
+    let query = hex(&full("web"), Type::A)?;
+    let words = ["ask", &server, "0", "2", &query];
+    let tally = one(&Tally::read(&cluster.client("bypass", &words)?))?;
     tally.all_answered("queries for a Service")?;
     let tracked = cluster.node(&format!(
         "conntrack -L -p udp --dport 53 -s {address} 2>/dev/null | wc -l"
@@ -33,56 +37,6 @@ pub(super) fn nothing_reaches_coredns(cluster: &Cluster) -> Result<String> {
     same("conntrack entries of the pod", &tracked.trim(), &"0")?;
     Ok(format!(
         "{by_kernel} queries: kernel +{by_kernel}, CoreDNS +0, conntrack entries 0"
-    ))
-}
-
-/// What queries for one name cost, one after the other.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Cost {
-    tally: Tally,
-    /// CPU time of CoreDNS, microseconds per query.
-    coredns: f64,
-}
-
-/// Asks for four seconds from the pod that was there before the install.
-pub(super) fn measure(cluster: &Cluster) -> Result<Cost> {
-    let cpu = "process_cpu_seconds_total";
-    let before = cluster.coredns_sum(cpu)?;
-    let tally = ask(cluster, "before", "4")?;
-    tally.all_answered("queries for a Service")?;
-    let seconds = cluster.coredns_sum(cpu)? - before;
-    Ok(Cost {
-        tally,
-        coredns: seconds * 1e6 / count(tally.sent),
-    })
-}
-
-impl Cost {
-    /// Beside what it was before.
-    pub(super) fn since(&self, before: &Self) -> String {
-        let cpu = |cost: &Self| count(cost.tally.cpu) / count(cost.tally.sent);
-        format!(
-            "p50 {} -> {} µs, p99 {} -> {} µs; CPU per query: pod {:.0} -> {:.0} µs, CoreDNS {:.0} -> {:.1} µs; \
-             {} -> {} queries in 4 s",
-            before.tally.p50,
-            self.tally.p50,
-            before.tally.p99,
-            self.tally.p99,
-            cpu(before),
-            cpu(self),
-            before.coredns,
-            self.coredns,
-            before.tally.sent,
-            self.tally.sent
-        )
-    }
-}
-
-fn ask(cluster: &Cluster, pod: &str, seconds: &str) -> Result<Tally> {
-    let server = format!("{}:53", cluster.dns);
-    let query = hex(&full("web"), Type::A)?;
-    one(&Tally::read(
-        &cluster.client(pod, &["ask", &server, "0", seconds, &query])?,
     ))
 }
 
@@ -110,10 +64,4 @@ pub(super) fn octets(cluster: &Cluster) -> Result<String> {
         count(written) / 1e3,
         objects.lines().count()
     ))
-}
-
-/// Counts here are far below 2^53.
-#[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
-fn count(number: u64) -> f64 {
-    number as f64
 }

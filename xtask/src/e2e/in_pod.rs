@@ -13,8 +13,9 @@ use std::time::{Duration, Instant};
 
 /// A query that has no response by then is lost; stub resolvers wait five seconds.
 const LOST: Duration = Duration::from_secs(1);
-const USAGE: &str = "wait | resolve NAME... | ask SERVER PERIOD_US SECONDS QUERY... | until SERVER SECONDS QUERY WANT | \
-                     get ADDRESS PATH";
+const USAGE: &str = "wait | resolve NAME... | ask SERVER PERIOD_US SECONDS QUERY... | fill SERVER WINDOW SECONDS QUERY | \
+                     until SERVER SECONDS QUERY WANT | get ADDRESS PATH; a QUERY is octets in hexadecimal, with ! before \
+                     them where NXDOMAIN is the right answer";
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
             Ok(())
         }
         ["ask", server, period, seconds, queries @ ..] => ask(server, period, seconds, queries),
+        ["fill", server, window, seconds, query] => fill(server, window, seconds, query),
         ["until", server, seconds, query, want] => until(server, seconds, query, want),
         ["get", address, path] => get(address, path),
         _ => Err(USAGE.into()),
@@ -59,8 +61,10 @@ fn resolve(name: &str) {
 #[derive(Default)]
 struct Tally {
     sent: usize,
-    /// NOERROR with records, by round trip.
-    answered: Vec<Duration>,
+    /// NOERROR with records, or NXDOMAIN where that is right.
+    answered: usize,
+    /// Round trips of those that are answered, where they are timed.
+    times: Vec<Duration>,
     /// Any other response.
     other: usize,
     lost: usize,
@@ -76,7 +80,7 @@ fn ask(server: &str, period: &str, seconds: &str, queries: &[&str]) -> Result<()
     let length = Duration::from_secs_f64(seconds.parse()?);
     let queries = queries
         .iter()
-        .map(|query| octets(query))
+        .map(|query| Asked::parse(query))
         .collect::<Result<Vec<_>>>()?;
     let tallies: Vec<_> = queries
         .iter()
@@ -108,24 +112,89 @@ fn ask(server: &str, period: &str, seconds: &str, queries: &[&str]) -> Result<()
     Ok(())
 }
 
-fn one(server: SocketAddr, query: &[u8], tally: &Mutex<Tally>) {
+/// A query, and what is right to come back.
+#[derive(Clone)]
+struct Asked {
+    query: Vec<u8>,
+    is_denied: bool,
+}
+
+impl Asked {
+    fn parse(word: &str) -> Result<Self> {
+        let denied = word.strip_prefix('!');
+        Ok(Self {
+            query: octets(denied.unwrap_or(word))?,
+            is_denied: denied.is_some(),
+        })
+    }
+
+    fn is_right(&self, response: &[u8]) -> bool {
+        if self.is_denied {
+            rcode(response) == 3
+        } else {
+            is_answer(response)
+        }
+    }
+}
+
+/// Keeps so many queries on the way from one port: each response makes room for the next. Those that are on the way when a
+/// second has brought none are lost; those that are when the time is over do not count.
+fn fill(server: &str, window: &str, seconds: &str, query: &str) -> Result<()> {
+    let window: usize = window.parse()?;
+    let length = Duration::from_secs_f64(seconds.parse()?);
+    let mut asked = Asked::parse(query)?;
+    let socket = connected(server.parse()?, LOST)?;
+    let (mut tally, mut on_the_way, mut id) = (Tally::default(), 0, 0_u16);
+    let mut response = [0; 4096];
     let start = Instant::now();
-    let response = exchange(server, query, LOST);
+    while start.elapsed() < length {
+        while on_the_way < window {
+            id = id.wrapping_add(1);
+            asked.query[..2].copy_from_slice(&id.to_be_bytes());
+            socket.send(&asked.query)?;
+            on_the_way += 1;
+        }
+        if let Ok(octets) = socket.recv(&mut response) {
+            on_the_way = on_the_way.saturating_sub(1);
+            let is_right = octets >= 12 && asked.is_right(&response[..octets]);
+            tally.answered += usize::from(is_right);
+            tally.other += usize::from(!is_right);
+        } else {
+            tally.lost += on_the_way;
+            on_the_way = 0;
+        }
+    }
+    tally.sent = tally.answered + tally.other + tally.lost;
+    say(&[Arc::new(Mutex::new(tally))]);
+    Ok(())
+}
+
+fn one(server: SocketAddr, asked: &Asked, tally: &Mutex<Tally>) {
+    let start = Instant::now();
+    let response = exchange(server, &asked.query, LOST);
     let took = start.elapsed();
     let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
     tally.sent += 1;
     match response {
-        Ok(response) if is_answer(&response) => tally.answered.push(took),
+        Ok(response) if asked.is_right(&response) => {
+            tally.answered += 1;
+            tally.times.push(took);
+        }
         Ok(_) => tally.other += 1,
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => tally.refused += 1,
         Err(_) => tally.lost += 1,
     }
 }
 
-fn exchange(server: SocketAddr, query: &[u8], timeout: Duration) -> io::Result<Vec<u8>> {
+fn connected(server: SocketAddr, timeout: Duration) -> io::Result<UdpSocket> {
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
     socket.connect(server)?;
     socket.set_read_timeout(Some(timeout))?;
+    Ok(socket)
+}
+
+fn exchange(server: SocketAddr, query: &[u8], timeout: Duration) -> io::Result<Vec<u8>> {
+    let socket = connected(server, timeout)?;
     socket.send(query)?;
     let mut response = vec![0; 4096];
     let length = socket.recv(&mut response)?;
@@ -144,7 +213,8 @@ fn is_answer(response: &[u8]) -> bool {
     rcode(response) == 0 && response[6..8] != [0, 0]
 }
 
-/// `tally INDEX sent N answered N other N lost N refused N p50 µs p99 µs max µs cpu µs`; the CPU time is the process's.
+/// `tally INDEX sent N answered N other N lost N refused N p50 µs p99 µs p999 µs max µs cpu µs`; the CPU time is this
+/// thread's.
 fn say(tallies: &[Arc<Mutex<Tally>>]) {
     let schedstat = std::fs::read_to_string("/proc/thread-self/schedstat");
     let nanoseconds = schedstat
@@ -153,21 +223,24 @@ fn say(tallies: &[Arc<Mutex<Tally>>]) {
     let cpu = nanoseconds.unwrap_or_default() / 1000;
     for (index, tally) in tallies.iter().enumerate() {
         let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
-        tally.answered.sort_unstable();
-        let count = tally.answered.len();
+        tally.times.sort_unstable();
+        let count = tally.times.len();
         let at = |part: usize| {
-            let place = (count * part / 100).min(count.saturating_sub(1));
-            tally.answered.get(place).map_or(0, Duration::as_micros)
+            let place = (count * part / 1000).min(count.saturating_sub(1));
+            let time = tally.times.get(place).copied().unwrap_or_default();
+            time.as_secs_f64() * 1e6
         };
         println!(
-            "tally {index} sent {} answered {count} other {} lost {} refused {} p50 {} p99 {} max {} cpu {cpu}",
+            "tally {index} sent {} answered {} other {} lost {} refused {} p50 {:.1} p99 {:.1} p999 {:.1} max {:.1} cpu {cpu}",
             tally.sent,
+            tally.answered,
             tally.other,
             tally.lost,
             tally.refused,
-            at(50),
-            at(99),
-            at(100)
+            at(500),
+            at(990),
+            at(999),
+            at(1000)
         );
     }
 }

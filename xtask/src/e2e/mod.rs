@@ -1,7 +1,7 @@
 //! `cargo xtask e2e`: installs what is in deploy/ on a real cluster, checks what its pods see, uninstalls, and prints a
 //! table. Nothing but the cluster is needed, no registry and no network.
 //!
-//! `fixture` (objects and images) -> `answers`, `bypass`, `churn`, `changes`, `faults` (the checks) -> `node` (what the
+//! `fixture` (objects and images) -> `answers`, `speed`, `bypass`, `churn`, `changes`, `faults` (the checks) -> `node` (what the
 //! uninstall left) -> `table`. `in_pod` is the program that asks from inside the pods.
 
 mod answers;
@@ -12,6 +12,7 @@ mod cluster;
 mod faults;
 mod fixture;
 mod node;
+mod speed;
 mod table;
 mod tally;
 
@@ -46,6 +47,9 @@ pub(crate) struct Options {
     /// Only checks whose name has this in it; repeatable
     #[arg(long, value_name = "TEXT")]
     only: Vec<String>,
+    /// Where the figures of speed and CPU go, as JSON
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
 }
 
 /// Installs, checks, uninstalls; an error unless everything held.
@@ -71,16 +75,16 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         fixture::import_client(&cluster, &directory)?;
         fixture::objects(&cluster)?;
         node::forget(&cluster)?;
-        let cost = bypass::measure(&cluster)?;
-        prepared = Some((cost, Snapshot::take(&cluster)?));
+        let speed = speed::measure(&cluster, false)?;
+        prepared = Some((speed, Snapshot::take(&cluster)?));
         Ok(format!("{} and what asks in the pods", archive.display()))
     })?;
-    let Some((cost, before)) = prepared else {
+    let Some((speed, before)) = prepared else {
         return table.finish(&title);
     };
     let installed = table.check("install", || install(&cluster))?;
     if installed {
-        checks(&cluster, options, &mut table, &cost)?;
+        checks(&cluster, options, &mut table, (&title, &speed))?;
     }
     table.check("uninstall, while a pod asks", || uninstall(&cluster))?;
     table.check("the node as before the install", || {
@@ -98,7 +102,7 @@ fn checks(
     cluster: &Cluster,
     options: &Options,
     table: &mut Table,
-    before: &bypass::Cost,
+    (title, before): (&str, &speed::Phase),
 ) -> Result<()> {
     let is_wanted = |name: &str| {
         options.only.is_empty() || options.only.iter().any(|part| name.contains(part.as_str()))
@@ -136,7 +140,10 @@ fn checks(
     ];
     let name = "speed and CPU, before -> after";
     if is_wanted(name) {
-        table.check(name, || Ok(bypass::measure(cluster)?.since(before)))?;
+        table.check(name, || {
+            let after = speed::measure(cluster, true)?;
+            speed::compare(cluster, title, [before, &after], options.json.as_deref())
+        })?;
     }
     for (name, run) in rest.into_iter().filter(|(name, _)| is_wanted(name)) {
         table.check(name, || run(cluster))?;

@@ -10,10 +10,10 @@ use super::fixture;
 use crate::demo::{Type, query};
 
 /// What became of the queries for one name; times in microseconds.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct Tally {
     pub(super) sent: u64,
-    /// NOERROR with records.
+    /// NOERROR with records, or NXDOMAIN where that is right.
     pub(super) answered: u64,
     /// Another response.
     pub(super) other: u64,
@@ -21,11 +21,12 @@ pub(super) struct Tally {
     pub(super) lost: u64,
     /// ICMP port unreachable.
     pub(super) refused: u64,
-    pub(super) p50: u64,
-    pub(super) p99: u64,
-    pub(super) max: u64,
-    /// Of the asking process.
-    pub(super) cpu: u64,
+    pub(super) p50: f64,
+    pub(super) p99: f64,
+    pub(super) p999: f64,
+    pub(super) max: f64,
+    /// Of the thread that asks.
+    pub(super) cpu: f64,
 }
 
 impl Tally {
@@ -37,11 +38,14 @@ impl Tally {
             let ["tally", index, rest @ ..] = words.as_slice() else {
                 continue;
             };
-            let value = |name| {
-                let place = rest.iter().position(|word| *word == name)?;
-                rest.get(place + 1)?.parse().ok()
+            let word = |name| {
+                let place = rest.iter().position(|word| *word == name);
+                place.and_then(|place| rest.get(place + 1).copied())
             };
-            let of = |name| value(name).unwrap_or_default();
+            let count = |name| word(name).and_then(|word| word.parse().ok());
+            let of = |name| count(name).unwrap_or_default();
+            let time = |name| word(name).and_then(|word| word.parse().ok());
+            let micros = |name| time(name).unwrap_or_default();
             let index: usize = index.parse().unwrap_or_default();
             if tallies.len() <= index {
                 tallies.resize(index + 1, Self::default());
@@ -52,10 +56,11 @@ impl Tally {
                 other: of("other"),
                 lost: of("lost"),
                 refused: of("refused"),
-                p50: of("p50"),
-                p99: of("p99"),
-                max: of("max"),
-                cpu: of("cpu"),
+                p50: micros("p50"),
+                p99: micros("p99"),
+                p999: micros("p999"),
+                max: micros("max"),
+                cpu: micros("cpu"),
             };
         }
         tallies
@@ -71,7 +76,7 @@ impl Tally {
         ensure!(self.sent > 0, "{what}: nothing was asked");
         ensure!(
             self.failed() == 0,
-            "{what}: of {} queries {} lost, {} refused, {} without records",
+            "{what}: of {} queries {} lost, {} refused, {} with another answer",
             self.sent,
             self.lost,
             self.refused,
@@ -139,14 +144,22 @@ mod tests {
 
     #[test]
     fn the_last_words_count() {
-        let text = "tally 0 sent 5 answered 5 other 0 lost 0 refused 0 p50 20 p99 40 max 90 cpu 7\nnoise\n\
-            tally 1 sent 1 answered 0 other 0 lost 1 refused 0 p50 0 p99 0 max 0 cpu 7\n\
-            tally 0 sent 9 answered 8 other 1 lost 0 refused 0 p50 21 p99 41 max 91 cpu 8\n";
+        let text = "tally 0 sent 5 answered 5 other 0 lost 0 refused 0 p50 20.5 p99 40.5 p999 60.5 max 90.5 cpu 7\nnoise\n\
+            tally 1 sent 1 answered 0 other 0 lost 1 refused 0 p50 0.0 p99 0.0 p999 0.0 max 0.0 cpu 7\n\
+            tally 0 sent 9 answered 8 other 1 lost 0 refused 0 p50 21.5 p99 41.5 p999 61.5 max 91.5 cpu 8\n";
         let tallies = Tally::read(text);
-        assert_eq!(
-            (tallies[0].sent, tallies[0].failed(), tallies[0].p99),
-            (9, 1, 41)
-        );
+        let expected = Tally {
+            sent: 9,
+            answered: 8,
+            other: 1,
+            p50: 21.5,
+            p99: 41.5,
+            p999: 61.5,
+            max: 91.5,
+            cpu: 8.0,
+            ..Tally::default()
+        };
+        assert_eq!((tallies[0], tallies[0].failed()), (expected, 1));
         assert!(tallies[1].all_answered("x").is_err());
     }
 }

@@ -5,7 +5,6 @@
 //! addresses that it makes itself.
 
 use std::path::PathBuf;
-use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 
@@ -112,13 +111,4 @@ fn program() -> Result<PathBuf> {
     let program = named.context("COREDNS must name a coredns binary: run `cargo xtask bench`")?;
     ensure!(program.is_file(), "there is no {}", program.display());
     Ok(program)
-}
-
-/// `CoreDNS-1.15.0`, as it says itself.
-pub(crate) fn version() -> Result<String> {
-    let output = Command::new(program()?)
-        .args(["-version", "-quiet"])
-        .output()?;
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    Ok(text.lines().next().unwrap_or_default().trim().to_owned())
 }

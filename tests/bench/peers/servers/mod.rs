@@ -26,8 +26,6 @@ use serde_json::Value;
 use crate::peers::daemon::Daemon;
 use crate::peers::zone::Zone;
 
-pub(crate) use coredns::version as coredns_version;
-
 /// The plugins of kubeadm 1.36's Corefile that have to do with answers, and the upstream that no question here reaches.
 const UPSTREAM: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 1053);
 
