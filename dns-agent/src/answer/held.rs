@@ -215,8 +215,8 @@ fn octets(set: Set) -> [u8; 16] {
 }
 
 /// The name as a person reads it, as much of it as fits.
-fn text(name: &Name) -> [u8; 40] {
-    let mut text = [0; 40];
+fn text(name: &Name) -> [u8; 16] {
+    let mut text = [0; 16];
     for (to, from) in text.iter_mut().zip(name.to_string().bytes()) {
         *to = from;
     }

@@ -5,11 +5,12 @@ use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
 
 use aya::maps::{ArrayOfMaps, Map, MapData};
-use dns_ebpf::arena::{PAGE, PAGES, Page, RECORD_MAX, Record, offset_of, page_of, reference};
+use dns_ebpf::arena::{PAGE, PAGES, Page, RECORD_MAX, Record, SLACK, offset_of, page_of, reference};
 use dns_ebpf::shortcut::SHORTCUT_PAGES;
 
 use super::MapFault;
 use super::batch;
+use super::pages::Pages;
 use super::shared::Shared;
 use super::shortcut::Shortcut;
 
@@ -21,9 +22,12 @@ const RETIRED_MIN: usize = 256 * 1024;
 /// The most pages that are added at a time.
 const TOGETHER: usize = 32;
 
+/// A page whose every record is nobody's: no key, and no name.
+static NOBODYS: Page = Page([0; PAGE + SLACK]);
+
 /// The pages and what of them is in use.
 pub struct Arena {
-    pages: Vec<Shared<Page>>,
+    pages: Pages,
     kernel: Option<Kernel>,
     /// How many of them hold records, or did.
     begun: usize,
@@ -42,14 +46,13 @@ struct Kernel {
     outer: ArrayOfMaps<MapData, MapData>,
     /// Another descriptor of the same.
     descriptor: OwnedFd,
-    first: Option<MapData>,
 }
 
 impl Arena {
     /// On the heap.
     pub fn heap() -> Self {
         Self {
-            pages: Vec::new(),
+            pages: Pages::default(),
             kernel: None,
             begun: 0,
             end: PAGE,
@@ -73,7 +76,6 @@ impl Arena {
             kernel: Some(Kernel {
                 outer: map.try_into().map_err(refused)?,
                 descriptor,
-                first: None,
             }),
             ..Self::heap()
         })
@@ -87,8 +89,12 @@ impl Arena {
             None => self.extend(size)?,
         };
         let offset = offset_of(at);
-        if let Some(page) = self.pages.get_mut(page_of(at) as usize) {
-            page.get_mut().0[offset..offset + record.len()].copy_from_slice(record);
+        match self.pages.get_mut(page_of(at) as usize) {
+            Ok(page) => page.0[offset..offset + record.len()].copy_from_slice(record),
+            Err(source) => {
+                self.free.entry(size).or_default().push(at);
+                return Err(MapFault::Mapping { map: ARENA, source });
+            }
         }
         self.used_octets += size;
         Ok(at)
@@ -105,17 +111,23 @@ impl Arena {
         }
     }
 
-    /// The record at `at`.
-    pub fn record(&self, at: u32) -> Option<Record<'_>> {
-        Some(Record::new(self.pages.get(page_of(at) as usize)?.get(), at))
+    /// The record at `at`; where its page cannot be mapped, one that has nobody's name: the query passes then.
+    pub fn record(&self, at: u32) -> Record<'_> {
+        let page = self.pages.get(page_of(at) as usize);
+        Record::new(page.unwrap_or(&NOBODYS), at)
     }
 
-    /// The `len` octets of the record at `at`; none where there is no such page.
-    pub fn octets_at(&self, at: u32, len: usize) -> &[u8] {
-        let offset = offset_of(at);
+    /// The `len` octets of the record at `at`.
+    pub fn octets_at(&self, at: u32, len: usize) -> Result<&[u8], MapFault> {
         let page = self.pages.get(page_of(at) as usize);
-        page.and_then(|page| page.get().0.get(offset..offset + len))
-            .unwrap_or(&[])
+        let page = page.map_err(|source| MapFault::Mapping { map: ARENA, source })?;
+        let offset = offset_of(at);
+        Ok(&page.0[offset..offset + len])
+    }
+
+    /// Unmaps pages until no more than `most` are mapped, but never the one that is being filled.
+    pub fn unmap(&mut self, most: usize) {
+        self.pages.unmap(most, self.begun.checked_sub(1));
     }
 
     /// Octets of memory taken.
@@ -140,7 +152,8 @@ impl Arena {
         if names <= self.shortcut.room() || wanted > SHORTCUT_PAGES {
             return None;
         }
-        match kernel.add(PAGES - wanted, wanted - there) {
+        let pages = kernel.add(PAGES - wanted, wanted - there);
+        match pages.and_then(|pages| pages.iter().map(mapped).collect::<Result<Vec<_>, _>>()) {
             Ok(pages) => Some(self.shortcut.extend(pages.into_iter().rev())),
             Err(error) => {
                 tracing::debug!("the shortcut to records stays as it is: {error}");
@@ -181,8 +194,11 @@ impl Arena {
             return Err(MapFault::ArenaFull { pages: index });
         }
         match &mut self.kernel {
-            None => self.pages.extend((0..count).map(|_| Shared::heap())),
-            Some(kernel) => self.pages.extend(kernel.add(index, count)?),
+            None => (0..count).for_each(|_| self.pages.push_heap()),
+            Some(kernel) => {
+                let added = kernel.add(index, count)?;
+                added.into_iter().for_each(|page| self.pages.push(page));
+            }
         }
         Ok(())
     }
@@ -190,7 +206,8 @@ impl Arena {
     /// Frees the retired slots, after every program that may read them has ended.
     fn reclaim(&mut self) {
         if let Some(kernel) = &mut self.kernel
-            && let Err(error) = kernel.wait()
+            && let Some(first) = self.pages.array(0)
+            && let Err(error) = kernel.wait(first)
         {
             // They stay retired: memory is lost for now, answers are right.
             tracing::warn!("cannot wait for running programs, records are not reclaimed: {error}");
@@ -205,32 +222,24 @@ impl Arena {
 
 impl Kernel {
     /// Puts `count` pages at `index` and behind it.
-    fn add(&mut self, index: usize, count: usize) -> Result<Vec<Shared<Page>>, MapFault> {
-        let mut pages = Vec::new();
-        let mut memories = Vec::new();
-        for index in index..index + count {
-            let page = Self::page()?;
-            let memory =
-                Shared::map(&page).map_err(|source| MapFault::Mapping { map: ARENA, source })?;
-            memories.push(memory);
-            pages.push((u32::try_from(index).unwrap_or(u32::MAX), page));
-        }
-        let elements: Vec<_> = pages
+    fn add(&mut self, index: usize, count: usize) -> Result<Vec<MapData>, MapFault> {
+        let pages = (0..count).map(|_| Self::page());
+        let pages = pages.collect::<Result<Vec<MapData>, MapFault>>()?;
+        let numbers = index..index + count;
+        let numbered = numbers.map(|page| u32::try_from(page).unwrap_or(u32::MAX));
+        let numbered: Vec<(u32, &MapData)> = numbered.zip(&pages).collect();
+        let elements: Vec<_> = numbered
             .iter()
-            .map(|(index, page)| (*index, page.fd().as_fd()))
+            .map(|(number, page)| (*number, page.fd().as_fd()))
             .collect();
         if !batch::update(self.descriptor.as_fd(), &elements) {
             // Linux 5.18 and earlier, or no memory: then this says so.
-            for (index, page) in &pages {
-                let set = self.outer.set(*index, page, 0);
+            for (number, page) in numbered {
+                let set = self.outer.set(number, page, 0);
                 set.map_err(|source| MapFault::refused(ARENA, source))?;
             }
         }
-        // The arrays are kept alive by the outer one; the descriptor of page 0 is kept for `wait`.
-        if index == 0 {
-            self.first = pages.into_iter().next().map(|(_, page)| page);
-        }
-        Ok(memories)
+        Ok(pages)
     }
 
     fn page() -> Result<MapData, MapFault> {
@@ -245,22 +254,23 @@ impl Kernel {
     }
 
     /// Waits for an RCU grace period: the kernel does so within an update of an array of maps
-    /// (`maybe_wait_bpf_programs`, Linux 4.19). Page 0 is put where it is.
-    fn wait(&mut self) -> Result<(), MapFault> {
-        let Some(first) = &self.first else {
-            return Ok(());
-        };
+    /// (`maybe_wait_bpf_programs`, Linux 4.19). The first page is put where it is.
+    fn wait(&mut self, first: &MapData) -> Result<(), MapFault> {
         self.outer
             .set(0, first, 0)
             .map_err(|source| MapFault::refused(ARENA, source))
     }
 }
 
-/// Records share slots of a few sizes, so that a slot fits another record later.
+fn mapped(page: &MapData) -> Result<Shared<Page>, MapFault> {
+    Shared::map(page).map_err(|source| MapFault::Mapping { map: ARENA, source })
+}
+
+/// Large records share slots of a few sizes, so that a slot fits another record later. Of the others there are many.
 fn slot_size(len: usize) -> usize {
     debug_assert!(len <= RECORD_MAX);
     match len {
-        0..=512 => len.next_multiple_of(16),
+        0..=512 => len.next_multiple_of(8),
         513..=2048 => len.next_multiple_of(128),
         _ => len.next_multiple_of(1024),
     }
@@ -279,7 +289,7 @@ mod tests {
         arena.retire(first, 100);
         assert_ne!(arena.put(&[3; 100]).unwrap(), first);
         arena.reclaim();
-        assert_eq!(arena.put(&[4; 110]).unwrap(), first);
+        assert_eq!(arena.put(&[4; 104]).unwrap(), first);
     }
 
     #[test]
