@@ -1,15 +1,13 @@
 //! ARENA: where records lie. Pages are added as they are needed, slots of removed records used again.
 
 use std::collections::BTreeMap;
-use std::io;
-use std::os::fd::{AsFd as _, OwnedFd};
 
-use aya::maps::{ArrayOfMaps, Map, MapData};
+use aya::maps::{Map, MapData};
 use dns_ebpf::arena::{PAGE, PAGES, Page, RECORD_MAX, Record, SLACK, offset_of, page_of, reference};
 use dns_ebpf::shortcut::SHORTCUT_PAGES;
 
 use super::MapFault;
-use super::batch;
+use super::outer::Outer;
 use super::pages::Pages;
 use super::shared::Shared;
 use super::shortcut::Shortcut;
@@ -19,8 +17,10 @@ pub const ARENA: &str = "ARENA";
 /// Removed records are kept until they are so many octets, or an eighth of all: one grace period (some 10 ms)
 /// then serves many.
 const RETIRED_MIN: usize = 256 * 1024;
-/// The most pages that are added at a time.
-const TOGETHER: usize = 32;
+/// How many pages records may take.
+const ROOM: usize = PAGES - SHORTCUT_PAGES;
+/// A page is made ready when so much of the last one is in use, octets.
+const NEARLY_FULL: usize = PAGE / 2;
 
 /// A page whose every record is nobody's: no key, and no name.
 static NOBODYS: Page = Page([0; PAGE + SLACK]);
@@ -28,7 +28,7 @@ static NOBODYS: Page = Page([0; PAGE + SLACK]);
 /// The pages and what of them is in use.
 pub struct Arena {
     pages: Pages,
-    kernel: Option<Kernel>,
+    kernel: Option<Outer>,
     /// How many of them hold records, or did.
     begun: usize,
     /// Where the unused end of the last of these starts.
@@ -40,12 +40,6 @@ pub struct Arena {
     retired_octets: usize,
     used_octets: usize,
     shortcut: Shortcut,
-}
-
-struct Kernel {
-    outer: ArrayOfMaps<MapData, MapData>,
-    /// Another descriptor of the same.
-    descriptor: OwnedFd,
 }
 
 impl Arena {
@@ -66,17 +60,8 @@ impl Arena {
 
     /// In the kernel's map.
     pub fn kernel(map: Map) -> Result<Self, MapFault> {
-        let refused = |source| MapFault::refused(ARENA, source);
-        let descriptor = match &map {
-            Map::ArrayOfMaps(data) => data.fd().as_fd().try_clone_to_owned(),
-            _ => Err(io::ErrorKind::InvalidInput.into()),
-        };
-        let descriptor = descriptor.map_err(|source| MapFault::Mapping { map: ARENA, source })?;
         Ok(Self {
-            kernel: Some(Kernel {
-                outer: map.try_into().map_err(refused)?,
-                descriptor,
-            }),
+            kernel: Some(Outer::new(map)?),
             ..Self::heap()
         })
     }
@@ -144,7 +129,7 @@ impl Arena {
     /// Makes the shortcut larger if it is too small for so many names: then its mask, to be told to the programs before
     /// every name is entered anew.
     pub fn widen(&mut self, names: usize) -> Option<u64> {
-        let Some(kernel) = &mut self.kernel else {
+        let Some(kernel) = &self.kernel else {
             return None;
         };
         let there = self.shortcut.pages();
@@ -170,7 +155,7 @@ impl Arena {
     fn extend(&mut self, size: usize) -> Result<u32, MapFault> {
         if self.end + size > PAGE {
             if self.begun == self.pages.len() {
-                self.add_pages()?;
+                self.add_page()?;
             }
             self.begun += 1;
             self.end = 0;
@@ -181,31 +166,31 @@ impl Arena {
         let page = u32::try_from(self.begun - 1).map_err(full)?;
         let at = reference(page, self.end);
         self.end += size;
+        let next = self.pages.len();
+        if let Some(kernel) = &mut self.kernel
+            && (self.begun, next < ROOM) == (next, true)
+            && self.end > NEARLY_FULL
+        {
+            kernel.prepare(next);
+        }
         Ok(at)
     }
 
-    /// Adds an eighth of the pages that there are: each call waits for a grace period, and a large cluster that is
-    /// listed would wait longer than it takes to write its names.
-    fn add_pages(&mut self) -> Result<(), MapFault> {
-        let index = self.pages.len();
-        let room = PAGES - SHORTCUT_PAGES - index;
-        let count = (index / 8).clamp(1, TOGETHER).min(room);
-        if count == 0 {
-            return Err(MapFault::ArenaFull { pages: index });
+    fn add_page(&mut self) -> Result<(), MapFault> {
+        let next = self.pages.len();
+        if next == ROOM {
+            return Err(MapFault::ArenaFull { pages: next });
         }
         match &mut self.kernel {
-            None => (0..count).for_each(|_| self.pages.push_heap()),
-            Some(kernel) => {
-                let added = kernel.add(index, count)?;
-                added.into_iter().for_each(|page| self.pages.push(page));
-            }
+            None => self.pages.push_heap(),
+            Some(kernel) => self.pages.push(kernel.next(next)?),
         }
         Ok(())
     }
 
     /// Frees the retired slots, after every program that may read them has ended.
     fn reclaim(&mut self) {
-        if let Some(kernel) = &mut self.kernel
+        if let Some(kernel) = &self.kernel
             && let Some(first) = self.pages.array(0)
             && let Err(error) = kernel.wait(first)
         {
@@ -217,48 +202,6 @@ impl Arena {
             self.free.entry(size).or_default().push(at);
         }
         self.retired_octets = 0;
-    }
-}
-
-impl Kernel {
-    /// Puts `count` pages at `index` and behind it.
-    fn add(&mut self, index: usize, count: usize) -> Result<Vec<MapData>, MapFault> {
-        let pages = (0..count).map(|_| Self::page());
-        let pages = pages.collect::<Result<Vec<MapData>, MapFault>>()?;
-        let numbers = index..index + count;
-        let numbered = numbers.map(|page| u32::try_from(page).unwrap_or(u32::MAX));
-        let numbered: Vec<(u32, &MapData)> = numbered.zip(&pages).collect();
-        let elements: Vec<_> = numbered
-            .iter()
-            .map(|(number, page)| (*number, page.fd().as_fd()))
-            .collect();
-        if !batch::update(self.descriptor.as_fd(), &elements) {
-            // Linux 5.18 and earlier, or no memory: then this says so.
-            for (number, page) in numbered {
-                let set = self.outer.set(number, page, 0);
-                set.map_err(|source| MapFault::refused(ARENA, source))?;
-            }
-        }
-        Ok(pages)
-    }
-
-    fn page() -> Result<MapData, MapFault> {
-        let array = aya_obj::Map::new_from_params(
-            aya_obj::generated::bpf_map_type::BPF_MAP_TYPE_ARRAY as u32,
-            4,
-            u32::try_from(size_of::<Page>()).unwrap_or(u32::MAX),
-            1,
-            aya_obj::generated::BPF_F_MMAPABLE,
-        );
-        MapData::create(array, "PAGE", None).map_err(|source| MapFault::refused(ARENA, source))
-    }
-
-    /// Waits for an RCU grace period: the kernel does so within an update of an array of maps
-    /// (`maybe_wait_bpf_programs`, Linux 4.19). The first page is put where it is.
-    fn wait(&mut self, first: &MapData) -> Result<(), MapFault> {
-        self.outer
-            .set(0, first, 0)
-            .map_err(|source| MapFault::refused(ARENA, source))
     }
 }
 

@@ -9,6 +9,7 @@ mod batch;
 pub mod destinations;
 pub mod held;
 pub mod names;
+mod outer;
 pub mod outcomes;
 mod pages;
 pub mod pin;
