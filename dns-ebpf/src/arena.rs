@@ -11,7 +11,7 @@
 //!       8   name_len zone zone_len flags sets account   u8 x 6, padding
 //!      16   the name, folded, wire form, padded with zeros to a multiple of 8
 //!       .   one `Set` of 16 octets per type
-//!       .   the resource records of each set, starting at even offsets
+//!       .   the resource records of the sets; one's may be some of another's
 //! ```
 
 use crate::bound;

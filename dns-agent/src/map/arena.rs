@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use aya::maps::{Map, MapData};
-use dns_ebpf::arena::{PAGE, PAGES, Page, RECORD_MAX, Record, SLACK, offset_of, page_of, reference};
+use dns_ebpf::arena::{
+    PAGE, PAGES, Page, RECORD_MAX, Record, SLACK, offset_of, page_of, reference,
+};
 use dns_ebpf::shortcut::SHORTCUT_PAGES;
 
 use super::MapFault;

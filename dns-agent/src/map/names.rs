@@ -6,8 +6,8 @@ use aya::maps::{self, Map, MapData, MapError};
 use dns_ebpf::arena::NameEntry;
 
 use super::MapFault;
-use super::slots::Slots;
 pub use super::slots::Slot;
+use super::slots::Slots;
 
 /// The map's name.
 pub const NAMES: &str = "NAMES";

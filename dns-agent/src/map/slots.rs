@@ -111,6 +111,10 @@ mod tests {
         }
         assert!(expected.len() > 1_000);
         assert_eq!(slots.iter().collect::<HashMap<_, _>>(), expected);
-        assert!(expected.iter().all(|(&key, &slot)| slots.get(key) == Some(slot)));
+        assert!(
+            expected
+                .iter()
+                .all(|(&key, &slot)| slots.get(key) == Some(slot))
+        );
     }
 }
