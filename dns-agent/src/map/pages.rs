@@ -15,7 +15,7 @@ use super::shared::Shared;
 /// The pages that records lie in, by their numbers.
 #[derive(Default)]
 pub(super) struct Pages {
-    pages: Vec<Slot>,
+    slots: Vec<Slot>,
     /// How many are mapped.
     mapped: AtomicUsize,
     /// Where the search for one to unmap goes on.
@@ -31,12 +31,12 @@ struct Slot {
 impl Pages {
     /// How many pages there are.
     pub(super) fn len(&self) -> usize {
-        self.pages.len()
+        self.slots.len()
     }
 
     /// Adds a page on the heap.
     pub(super) fn push_heap(&mut self) {
-        self.pages.push(Slot {
+        self.slots.push(Slot {
             array: None,
             memory: Shared::heap().into(),
         });
@@ -44,7 +44,7 @@ impl Pages {
 
     /// Adds a page of the kernel.
     pub(super) fn push(&mut self, array: MapData) {
-        self.pages.push(Slot {
+        self.slots.push(Slot {
             array: Some(array),
             memory: OnceLock::new(),
         });
@@ -52,12 +52,12 @@ impl Pages {
 
     /// The array of a page of the kernel.
     pub(super) fn array(&self, page: usize) -> Option<&MapData> {
-        self.pages.get(page)?.array.as_ref()
+        self.slots.get(page)?.array.as_ref()
     }
 
     /// A page to read.
     pub(super) fn get(&self, page: usize) -> io::Result<&Page> {
-        let slot = self.pages.get(page).ok_or(io::ErrorKind::NotFound)?;
+        let slot = self.slots.get(page).ok_or(io::ErrorKind::NotFound)?;
         if slot.memory.get().is_none()
             && let Some(array) = &slot.array
             // Of two readers one is first; the other's mapping goes at once.
@@ -72,19 +72,19 @@ impl Pages {
     /// A page to write.
     pub(super) fn get_mut(&mut self, page: usize) -> io::Result<&mut Page> {
         self.get(page)?;
-        let slot = self.pages.get_mut(page).ok_or(io::ErrorKind::NotFound)?;
+        let slot = self.slots.get_mut(page).ok_or(io::ErrorKind::NotFound)?;
         let memory = slot.memory.get_mut().ok_or(io::ErrorKind::NotFound)?;
         Ok(memory.get_mut())
     }
 
     /// Unmaps pages until no more than `most` are mapped, in turn, and `kept` not at all.
     pub(super) fn unmap(&mut self, most: usize, kept: Option<usize>) {
-        for _ in 0..self.pages.len() {
+        for _ in 0..self.slots.len() {
             if *self.mapped.get_mut() <= most {
                 return;
             }
-            self.hand = (self.hand + 1) % self.pages.len();
-            let slot = &mut self.pages[self.hand];
+            self.hand = (self.hand + 1) % self.slots.len();
+            let slot = &mut self.slots[self.hand];
             if Some(self.hand) != kept && slot.array.is_some() && slot.memory.take().is_some() {
                 *self.mapped.get_mut() -= 1;
             }

@@ -100,7 +100,7 @@ mod tests {
         for step in 0u32..60_000 {
             // Few runs, so that they are long; each key is there or not, by turns.
             let number = u64::from(step).wrapping_mul(2_654_435_761) % 5_000;
-            let key = number % 3 << 62 | number;
+            let key = ((number % 3) << 62) | number;
             let slot = Slot { at: step, len: 8 };
             if step % 3 == 0 {
                 assert_eq!(slots.remove(key), expected.remove(&key));
