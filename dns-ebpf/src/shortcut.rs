@@ -17,12 +17,12 @@ use crate::arena::{PAGE, PAGES};
 /// Buckets of a page.
 pub const BUCKETS: usize = PAGE / 8;
 /// How many pages there can be: enough for four million names.
-pub const SHORTCUT_PAGES: usize = 256;
+pub const SHORTCUT_PAGES: usize = 128;
 
 /// Bits of a reference ([`crate::arena::reference`]).
 const AT_BITS: u32 = 27;
 
-const _: () = assert!(PAGES << 15 == 1 << AT_BITS);
+const _: () = assert!(PAGES << 16 == 1 << AT_BITS);
 
 /// The page of ARENA that has the bucket of `key`, and where in it, octets. `mask`:
 /// [`Settings::shortcut_mask`](crate::settings::Settings::shortcut_mask).
@@ -72,8 +72,8 @@ mod tests {
 
     #[test]
     fn buckets_fill_pages_from_the_last_one_down() {
-        assert_eq!(place(u64::MAX, 0), (4095, 0));
-        assert_eq!(place(BUCKETS as u64 - 1, 0xffff), (4095, PAGE - 8));
-        assert_eq!(place(BUCKETS as u64, 0xffff), (4094, 0));
+        assert_eq!(place(u64::MAX, 0), (2047, 0));
+        assert_eq!(place(BUCKETS as u64 - 1, 0xffff), (2047, PAGE - 8));
+        assert_eq!(place(BUCKETS as u64, 0x1_ffff), (2046, 0));
     }
 }

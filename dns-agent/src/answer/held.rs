@@ -46,11 +46,13 @@ pub fn encode_alias(
     let parts = parts(name, node, trail);
     let mut record = vec![0; 16 + wire.len().next_multiple_of(8) + 16 * parts.len()];
     let mut last = None;
-    for (i, part) in parts.iter().enumerate() {
-        let set = push_set(&mut record, name, part, placement.shuffle);
+    let body = record.len();
+    // The last one first: SRV records bring addresses along, which the sets before them may have in common.
+    for (i, part) in parts.iter().enumerate().rev() {
+        let set = push_set(&mut record, body, name, part, placement.shuffle);
         let at = 16 + wire.len().next_multiple_of(8) + 16 * i;
         record[at..at + 16].copy_from_slice(&octets(set));
-        last = Some(set);
+        last = last.or(Some(set));
     }
     let mut flags = 0;
     if placement.shuffle {
@@ -126,8 +128,9 @@ fn parts<'a>(name: &'a Name, node: &'a Node, trail: Option<&'a Trail>) -> Vec<Pa
     parts
 }
 
-/// Appends the records of one type; a set that no response can hold is noted with length 0.
-fn push_set(record: &mut Vec<u8>, name: &Name, part: &Part, shuffle: bool) -> Set {
+/// Appends the records of one type, unless they are among those that `record` has from `body` on; a set that no response
+/// can hold is noted with length 0.
+fn push_set(record: &mut Vec<u8>, body: usize, name: &Name, part: &Part, shuffle: bool) -> Set {
     let mut set = Set {
         rtype: part.rtype,
         offset: 0,
@@ -177,12 +180,21 @@ fn push_set(record: &mut Vec<u8>, name: &Name, part: &Part, shuffle: bool) -> Se
     } else {
         &[]
     };
-    // Octets start at an even place, so that the sum holds.
-    record.resize(record.len().next_multiple_of(2), 0);
-    if record.len() + octets.len() + again.len() > RECORD_MAX {
-        return set;
-    }
-    set.offset = record.len() as u16;
+    let held = record.windows(octets.len().max(1));
+    let held = held.skip(body).position(|held| held == octets);
+    let offset = match held {
+        Some(held) if again.is_empty() => body + held,
+        _ => {
+            if record.len() + octets.len() + again.len() > RECORD_MAX {
+                return set;
+            }
+            let end = record.len();
+            record.extend_from_slice(&octets);
+            record.extend_from_slice(again);
+            end
+        }
+    };
+    set.offset = offset as u16;
     set.len = octets.len() as u16;
     set.answers = (part.aliases.len() + addresses) as u16;
     set.additional = additional as u16;
@@ -191,8 +203,6 @@ fn push_set(record: &mut Vec<u8>, name: &Name, part: &Part, shuffle: bool) -> Se
         set.stride = stride;
         set.fixed = fixed as u16;
     }
-    record.extend_from_slice(&octets);
-    record.extend_from_slice(again);
     set
 }
 
@@ -215,8 +225,8 @@ fn octets(set: Set) -> [u8; 16] {
 }
 
 /// The name as a person reads it, as much of it as fits.
-fn text(name: &Name) -> [u8; 40] {
-    let mut text = [0; 40];
+fn text(name: &Name) -> [u8; 16] {
+    let mut text = [0; 16];
     for (to, from) in text.iter_mut().zip(name.to_string().bytes()) {
         *to = from;
     }
@@ -249,6 +259,38 @@ mod tests {
         let (record, _) = encode(name, &node, placement);
         let set = 16 + name.wire().len().next_multiple_of(8);
         u16::from_ne_bytes([record[set + 12], record[set + 13]])
+    }
+
+    #[test]
+    fn an_address_that_an_srv_record_brings_along_is_held_once() {
+        let name = Name::parse("10-0-0-1.web.prod.svc.cluster.local").unwrap();
+        let address = Rdata::A([10, 0, 0, 1].into());
+        let target = Rdata::Srv {
+            weight: 100,
+            port: 80,
+            target: name.clone(),
+        };
+        let rrset = |rdata, additional| RRset {
+            ttl: 5,
+            rdata: vec![rdata],
+            additional,
+        };
+        let addresses = vec![(name.clone(), address.clone())];
+        let node = Node {
+            rrsets: vec![rrset(address, Vec::new()), rrset(target, addresses)],
+        };
+        let placement = Placement {
+            zone: 0,
+            account: 0,
+            zone_len: 1,
+            shuffle: true,
+        };
+        let (record, _) = encode(&name, &node, placement);
+        let set = 16 + name.wire().len().next_multiple_of(8);
+        let field = |at: usize| usize::from(u16::from_ne_bytes([record[at], record[at + 1]]));
+        let [a, srv] = [set, set + 16].map(|set| field(set + 2)..field(set + 2) + field(set + 4));
+        assert!(srv.contains(&a.start) && a.end == srv.end, "{a:?}, {srv:?}");
+        assert_eq!(record[a.end - 4..a.end], [10, 0, 0, 1]);
     }
 
     #[test]

@@ -181,6 +181,7 @@ impl Cluster {
             self.renumber(second);
         }
         self.write_zones();
+        self.held.rest();
     }
 
     /// Gives the zones the serial of a second. What else changes within that second gets the next one's, once it
@@ -288,6 +289,7 @@ impl Cluster {
         if self.missing.is_empty() {
             self.said = None;
         }
+        self.held.settle();
         changed
     }
 

@@ -23,7 +23,7 @@ fn held(name: &str, rrsets: Vec<RRset>) -> HeldName {
     );
     let mut arena = Arena::heap();
     let at = arena.put(&record).unwrap();
-    copy(&arena.record(at).unwrap()).unwrap()
+    copy(&arena.record(at)).unwrap()
 }
 
 fn a(last: std::ops::Range<u8>) -> RRset {

@@ -3,6 +3,7 @@
 //! Sorted by hostname first, so that an endpoint is found by its hostname, or by its address where it
 //! has none, without looking at the thousands beside it.
 
+use std::cmp::Ordering;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -27,17 +28,64 @@ pub struct Slice {
     pub seen: Seen,
 }
 
-/// One address of one endpoint.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+/// One address of one endpoint, in 32 octets: there are more of these than of anything else. Sorted by hostname, then by
+/// address.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct EndpointAddress {
-    /// The endpoint's hostname, lower case: a label of RFC 1123.
-    pub hostname: Option<Arc<str>>,
     /// The address.
     pub address: IpAddr,
+    /// `None`: nothing of it, as it mostly is.
+    details: Option<Box<Details>>,
+}
+
+/// What is known of an endpoint beside its address.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Details {
+    /// The endpoint's hostname, lower case: a label of RFC 1123.
+    pub hostname: Option<Arc<str>>,
     /// The name of the Pod behind it, where it is needed.
     pub pod: Option<Arc<str>>,
     /// The topology zone it is in, lower case.
     pub zone: Option<Arc<str>>,
+}
+
+impl EndpointAddress {
+    /// An address and what is known of its endpoint.
+    pub fn new(address: IpAddr, details: Details) -> Self {
+        let details = (details != Details::default()).then(|| Box::new(details));
+        Self { address, details }
+    }
+
+    /// The endpoint's hostname.
+    pub fn hostname(&self) -> Option<&str> {
+        self.details.as_ref()?.hostname.as_deref()
+    }
+
+    /// The name of the Pod behind it.
+    pub fn pod(&self) -> Option<&str> {
+        self.details.as_ref()?.pod.as_deref()
+    }
+
+    /// The topology zone it is in.
+    pub fn zone(&self) -> Option<&str> {
+        self.details.as_ref()?.zone.as_deref()
+    }
+
+    fn rank(&self) -> (Option<&str>, IpAddr, Option<&str>, Option<&str>) {
+        (self.hostname(), self.address, self.pod(), self.zone())
+    }
+}
+
+impl Ord for EndpointAddress {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.rank().cmp(&other.rank())
+    }
+}
+
+impl PartialOrd for EndpointAddress {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
 }
 
 impl Slice {
@@ -51,7 +99,7 @@ impl Slice {
 
     /// The rows with this hostname.
     pub fn with_hostname<'a>(&'a self, hostname: &str) -> &'a [EndpointAddress] {
-        let rank = |row: &EndpointAddress| row.hostname.as_deref().cmp(&Some(hostname));
+        let rank = |row: &EndpointAddress| row.hostname().cmp(&Some(hostname));
         let first = self.endpoints.partition_point(|row| rank(row).is_lt());
         let end = self.endpoints.partition_point(|row| rank(row).is_le());
         &self.endpoints[first..end]
@@ -59,7 +107,9 @@ impl Slice {
 
     /// The rows without a hostname, sorted by address.
     pub fn without_hostname(&self) -> &[EndpointAddress] {
-        let end = self.endpoints.partition_point(|row| row.hostname.is_none());
+        let end = self
+            .endpoints
+            .partition_point(|row| row.hostname().is_none());
         &self.endpoints[..end]
     }
 
@@ -92,12 +142,13 @@ impl Slice {
             // The API server takes only RFC 1123 labels for a hostname; a file may say anything.
             let hostname = endpoint.hostname.as_ref();
             let hostname = hostname.filter(|name| is_rfc1123_label(name)).cloned();
-            rows.extend(endpoint.addresses.iter().map(|&address| EndpointAddress {
-                hostname: hostname.clone(),
-                address,
+            let details = Details {
+                hostname,
                 pod: endpoint.pod.clone(),
                 zone: endpoint.zone.clone(),
-            }));
+            };
+            let row = |&address| EndpointAddress::new(address, details.clone());
+            rows.extend(endpoint.addresses.iter().map(row));
         }
         rows.sort_unstable();
         rows.dedup();

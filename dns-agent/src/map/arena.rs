@@ -1,15 +1,16 @@
 //! ARENA: where records lie. Pages are added as they are needed, slots of removed records used again.
 
 use std::collections::BTreeMap;
-use std::io;
-use std::os::fd::{AsFd as _, OwnedFd};
 
-use aya::maps::{ArrayOfMaps, Map, MapData};
-use dns_ebpf::arena::{PAGE, PAGES, Page, RECORD_MAX, Record, offset_of, page_of, reference};
+use aya::maps::{Map, MapData};
+use dns_ebpf::arena::{
+    PAGE, PAGES, Page, RECORD_MAX, Record, SLACK, offset_of, page_of, reference,
+};
 use dns_ebpf::shortcut::SHORTCUT_PAGES;
 
 use super::MapFault;
-use super::batch;
+use super::outer::Outer;
+use super::pages::Pages;
 use super::shared::Shared;
 use super::shortcut::Shortcut;
 
@@ -18,13 +19,18 @@ pub const ARENA: &str = "ARENA";
 /// Removed records are kept until they are so many octets, or an eighth of all: one grace period (some 10 ms)
 /// then serves many.
 const RETIRED_MIN: usize = 256 * 1024;
-/// The most pages that are added at a time.
-const TOGETHER: usize = 32;
+/// How many pages records may take.
+const ROOM: usize = PAGES - SHORTCUT_PAGES;
+/// A page is made ready when so much of the last one is in use, octets.
+const NEARLY_FULL: usize = PAGE / 2;
+
+/// A page whose every record is nobody's: no key, and no name.
+static NOBODYS: Page = Page([0; PAGE + SLACK]);
 
 /// The pages and what of them is in use.
 pub struct Arena {
-    pages: Vec<Shared<Page>>,
-    kernel: Option<Kernel>,
+    pages: Pages,
+    kernel: Option<Outer>,
     /// How many of them hold records, or did.
     begun: usize,
     /// Where the unused end of the last of these starts.
@@ -38,18 +44,11 @@ pub struct Arena {
     shortcut: Shortcut,
 }
 
-struct Kernel {
-    outer: ArrayOfMaps<MapData, MapData>,
-    /// Another descriptor of the same.
-    descriptor: OwnedFd,
-    first: Option<MapData>,
-}
-
 impl Arena {
     /// On the heap.
     pub fn heap() -> Self {
         Self {
-            pages: Vec::new(),
+            pages: Pages::default(),
             kernel: None,
             begun: 0,
             end: PAGE,
@@ -63,18 +62,8 @@ impl Arena {
 
     /// In the kernel's map.
     pub fn kernel(map: Map) -> Result<Self, MapFault> {
-        let refused = |source| MapFault::refused(ARENA, source);
-        let descriptor = match &map {
-            Map::ArrayOfMaps(data) => data.fd().as_fd().try_clone_to_owned(),
-            _ => Err(io::ErrorKind::InvalidInput.into()),
-        };
-        let descriptor = descriptor.map_err(|source| MapFault::Mapping { map: ARENA, source })?;
         Ok(Self {
-            kernel: Some(Kernel {
-                outer: map.try_into().map_err(refused)?,
-                descriptor,
-                first: None,
-            }),
+            kernel: Some(Outer::new(map)?),
             ..Self::heap()
         })
     }
@@ -87,8 +76,12 @@ impl Arena {
             None => self.extend(size)?,
         };
         let offset = offset_of(at);
-        if let Some(page) = self.pages.get_mut(page_of(at) as usize) {
-            page.get_mut().0[offset..offset + record.len()].copy_from_slice(record);
+        match self.pages.get_mut(page_of(at) as usize) {
+            Ok(page) => page.0[offset..offset + record.len()].copy_from_slice(record),
+            Err(source) => {
+                self.free.entry(size).or_default().push(at);
+                return Err(MapFault::Mapping { map: ARENA, source });
+            }
         }
         self.used_octets += size;
         Ok(at)
@@ -105,17 +98,23 @@ impl Arena {
         }
     }
 
-    /// The record at `at`.
-    pub fn record(&self, at: u32) -> Option<Record<'_>> {
-        Some(Record::new(self.pages.get(page_of(at) as usize)?.get(), at))
+    /// The record at `at`; where its page cannot be mapped, one that has nobody's name: the query passes then.
+    pub fn record(&self, at: u32) -> Record<'_> {
+        let page = self.pages.get(page_of(at) as usize);
+        Record::new(page.unwrap_or(&NOBODYS), at)
     }
 
-    /// The `len` octets of the record at `at`; none where there is no such page.
-    pub fn octets_at(&self, at: u32, len: usize) -> &[u8] {
-        let offset = offset_of(at);
+    /// The `len` octets of the record at `at`.
+    pub fn octets_at(&self, at: u32, len: usize) -> Result<&[u8], MapFault> {
         let page = self.pages.get(page_of(at) as usize);
-        page.and_then(|page| page.get().0.get(offset..offset + len))
-            .unwrap_or(&[])
+        let page = page.map_err(|source| MapFault::Mapping { map: ARENA, source })?;
+        let offset = offset_of(at);
+        Ok(&page.0[offset..offset + len])
+    }
+
+    /// Unmaps pages until no more than `most` are mapped, but never the one that is being filled.
+    pub fn unmap(&mut self, most: usize) {
+        self.pages.unmap(most, self.begun.checked_sub(1));
     }
 
     /// Octets of memory taken.
@@ -132,7 +131,7 @@ impl Arena {
     /// Makes the shortcut larger if it is too small for so many names: then its mask, to be told to the programs before
     /// every name is entered anew.
     pub fn widen(&mut self, names: usize) -> Option<u64> {
-        let Some(kernel) = &mut self.kernel else {
+        let Some(kernel) = &self.kernel else {
             return None;
         };
         let there = self.shortcut.pages();
@@ -140,7 +139,8 @@ impl Arena {
         if names <= self.shortcut.room() || wanted > SHORTCUT_PAGES {
             return None;
         }
-        match kernel.add(PAGES - wanted, wanted - there) {
+        let pages = kernel.add(PAGES - wanted, wanted - there);
+        match pages.and_then(|pages| pages.iter().map(mapped).collect::<Result<Vec<_>, _>>()) {
             Ok(pages) => Some(self.shortcut.extend(pages.into_iter().rev())),
             Err(error) => {
                 tracing::debug!("the shortcut to records stays as it is: {error}");
@@ -157,7 +157,7 @@ impl Arena {
     fn extend(&mut self, size: usize) -> Result<u32, MapFault> {
         if self.end + size > PAGE {
             if self.begun == self.pages.len() {
-                self.add_pages()?;
+                self.add_page()?;
             }
             self.begun += 1;
             self.end = 0;
@@ -168,29 +168,33 @@ impl Arena {
         let page = u32::try_from(self.begun - 1).map_err(full)?;
         let at = reference(page, self.end);
         self.end += size;
+        let next = self.pages.len();
+        if let Some(kernel) = &mut self.kernel
+            && (self.begun, next < ROOM) == (next, true)
+            && self.end > NEARLY_FULL
+        {
+            kernel.prepare(next);
+        }
         Ok(at)
     }
 
-    /// Adds an eighth of the pages that there are: each call waits for a grace period, and a large cluster that is
-    /// listed would wait longer than it takes to write its names.
-    fn add_pages(&mut self) -> Result<(), MapFault> {
-        let index = self.pages.len();
-        let room = PAGES - SHORTCUT_PAGES - index;
-        let count = (index / 8).clamp(1, TOGETHER).min(room);
-        if count == 0 {
-            return Err(MapFault::ArenaFull { pages: index });
+    fn add_page(&mut self) -> Result<(), MapFault> {
+        let next = self.pages.len();
+        if next == ROOM {
+            return Err(MapFault::ArenaFull { pages: next });
         }
         match &mut self.kernel {
-            None => self.pages.extend((0..count).map(|_| Shared::heap())),
-            Some(kernel) => self.pages.extend(kernel.add(index, count)?),
+            None => self.pages.push_heap(),
+            Some(kernel) => self.pages.push(kernel.next(next)?),
         }
         Ok(())
     }
 
     /// Frees the retired slots, after every program that may read them has ended.
     fn reclaim(&mut self) {
-        if let Some(kernel) = &mut self.kernel
-            && let Err(error) = kernel.wait()
+        if let Some(kernel) = &self.kernel
+            && let Some(first) = self.pages.array(0)
+            && let Err(error) = kernel.wait(first)
         {
             // They stay retired: memory is lost for now, answers are right.
             tracing::warn!("cannot wait for running programs, records are not reclaimed: {error}");
@@ -203,64 +207,15 @@ impl Arena {
     }
 }
 
-impl Kernel {
-    /// Puts `count` pages at `index` and behind it.
-    fn add(&mut self, index: usize, count: usize) -> Result<Vec<Shared<Page>>, MapFault> {
-        let mut pages = Vec::new();
-        let mut memories = Vec::new();
-        for index in index..index + count {
-            let page = Self::page()?;
-            let memory =
-                Shared::map(&page).map_err(|source| MapFault::Mapping { map: ARENA, source })?;
-            memories.push(memory);
-            pages.push((u32::try_from(index).unwrap_or(u32::MAX), page));
-        }
-        let elements: Vec<_> = pages
-            .iter()
-            .map(|(index, page)| (*index, page.fd().as_fd()))
-            .collect();
-        if !batch::update(self.descriptor.as_fd(), &elements) {
-            // Linux 5.18 and earlier, or no memory: then this says so.
-            for (index, page) in &pages {
-                let set = self.outer.set(*index, page, 0);
-                set.map_err(|source| MapFault::refused(ARENA, source))?;
-            }
-        }
-        // The arrays are kept alive by the outer one; the descriptor of page 0 is kept for `wait`.
-        if index == 0 {
-            self.first = pages.into_iter().next().map(|(_, page)| page);
-        }
-        Ok(memories)
-    }
-
-    fn page() -> Result<MapData, MapFault> {
-        let array = aya_obj::Map::new_from_params(
-            aya_obj::generated::bpf_map_type::BPF_MAP_TYPE_ARRAY as u32,
-            4,
-            u32::try_from(size_of::<Page>()).unwrap_or(u32::MAX),
-            1,
-            aya_obj::generated::BPF_F_MMAPABLE,
-        );
-        MapData::create(array, "PAGE", None).map_err(|source| MapFault::refused(ARENA, source))
-    }
-
-    /// Waits for an RCU grace period: the kernel does so within an update of an array of maps
-    /// (`maybe_wait_bpf_programs`, Linux 4.19). Page 0 is put where it is.
-    fn wait(&mut self) -> Result<(), MapFault> {
-        let Some(first) = &self.first else {
-            return Ok(());
-        };
-        self.outer
-            .set(0, first, 0)
-            .map_err(|source| MapFault::refused(ARENA, source))
-    }
+fn mapped(page: &MapData) -> Result<Shared<Page>, MapFault> {
+    Shared::map(page).map_err(|source| MapFault::Mapping { map: ARENA, source })
 }
 
-/// Records share slots of a few sizes, so that a slot fits another record later.
+/// Large records share slots of a few sizes, so that a slot fits another record later. Of the others there are many.
 fn slot_size(len: usize) -> usize {
     debug_assert!(len <= RECORD_MAX);
     match len {
-        0..=512 => len.next_multiple_of(16),
+        0..=512 => len.next_multiple_of(8),
         513..=2048 => len.next_multiple_of(128),
         _ => len.next_multiple_of(1024),
     }
@@ -279,7 +234,7 @@ mod tests {
         arena.retire(first, 100);
         assert_ne!(arena.put(&[3; 100]).unwrap(), first);
         arena.reclaim();
-        assert_eq!(arena.put(&[4; 110]).unwrap(), first);
+        assert_eq!(arena.put(&[4; 104]).unwrap(), first);
     }
 
     #[test]

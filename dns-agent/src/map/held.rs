@@ -16,6 +16,12 @@ use super::zones::ZonesMap;
 /// Octets before a record's name.
 const FIXED: usize = 16;
 
+/// Pages of ARENA, half a megabyte each, that stay mapped between one change and the next of a burst: names that are
+/// changed together were mostly written together.
+const BUSY: usize = 32;
+/// Pages that stay mapped when little happens.
+const IDLE: usize = 4;
+
 /// What is held.
 pub struct Held {
     seed: Seed,
@@ -61,11 +67,11 @@ impl Held {
         let key = self.seed.key(name);
         record[..8].copy_from_slice(&key.to_ne_bytes());
         if let Some(slot) = self.names.find(key) {
-            let held = self.octets(slot);
+            let held = self.octets(slot)?;
             if held == record {
                 return Ok(false);
             }
-            if !same_name(held, &record) {
+            if name_of(held) != name_of(&record) {
                 return Err(MapFault::SameKey);
             }
         }
@@ -96,19 +102,16 @@ impl Held {
     pub fn remove(&mut self, name: &[u8]) -> Result<bool, MapFault> {
         let key = self.seed.key(name);
         match self.names.find(key) {
-            Some(slot) if self.name_at(slot) == name => self.remove_key(key),
+            Some(slot) if self.name_at(slot)? == name => self.remove_key(key),
             _ => Ok(false),
         }
     }
 
     /// Removes every name that `keep` does not want (folded, wire form).
     pub fn retain(&mut self, keep: impl Fn(&[u8]) -> bool) -> Result<(), MapFault> {
-        for key in self.names.keys() {
-            let wanted = self
-                .names
-                .find(key)
-                .is_some_and(|slot| keep(self.name_at(slot)));
-            if !wanted {
+        let entries: Vec<(u64, Slot)> = self.names.entries().collect();
+        for (key, slot) in entries {
+            if !keep(self.name_at(slot)?) {
                 self.remove_key(key)?;
             }
         }
@@ -155,6 +158,16 @@ impl Held {
         self.arena.octets()
     }
 
+    /// Gives back what a burst of changes had mapped of the kernel's memory, as far as it is much; to be called after each.
+    pub fn settle(&mut self) {
+        self.arena.unmap(BUSY);
+    }
+
+    /// Gives back what is mapped of the kernel's memory and hardly needed again soon; to be called every second.
+    pub fn rest(&mut self) {
+        self.arena.unmap(IDLE);
+    }
+
     /// What keys are made with.
     pub fn seed(&self) -> Seed {
         self.seed
@@ -174,33 +187,28 @@ impl Held {
     fn widen(&mut self) {
         if let Some(mask) = self.arena.widen(self.names.len()) {
             self.settings.set_shortcut_mask(mask);
-            for (key, at) in self.names.entries() {
-                self.arena.point(key, None, Some(at));
+            for (key, slot) in self.names.entries() {
+                self.arena.point(key, None, Some(slot.at));
             }
         }
     }
 
-    fn octets(&self, slot: Slot) -> &[u8] {
+    fn octets(&self, slot: Slot) -> Result<&[u8], MapFault> {
         self.arena.octets_at(slot.at, slot.len as usize)
     }
 
-    fn name_at(&self, slot: Slot) -> &[u8] {
-        let record = self.octets(slot);
-        record
-            .get(8)
-            .and_then(|&len| record.get(FIXED..FIXED + usize::from(len)))
-            .unwrap_or(&[])
+    fn name_at(&self, slot: Slot) -> Result<&[u8], MapFault> {
+        Ok(name_of(self.octets(slot)?))
     }
 }
 
-fn same_name(held: &[u8], record: &[u8]) -> bool {
-    let name = |record: &[u8]| record[FIXED..FIXED + usize::from(record[8])].to_vec();
-    name(held) == name(record)
+fn name_of(record: &[u8]) -> &[u8] {
+    &record[FIXED..FIXED + usize::from(record[8])]
 }
 
 impl Store for Held {
     fn find(&self, key: u64) -> Option<Record<'_>> {
-        self.arena.record(self.names.find(key)?.at)
+        Some(self.arena.record(self.names.find(key)?.at))
     }
 
     fn zones(&self) -> Option<&Zones> {

@@ -10,11 +10,14 @@ pub mod destinations;
 pub mod held;
 pub mod names;
 pub mod outcomes;
+mod outer;
+mod pages;
 pub mod pin;
 pub mod pinned;
 pub mod settings;
 mod shared;
 mod shortcut;
+mod slots;
 pub mod zones;
 
 use aya::Ebpf;
@@ -31,7 +34,7 @@ pub enum MapFault {
         ceiling: u32,
     },
     /// ARENA has no page left, or there is no memory for one.
-    #[error("no room for records in the kernel after {pages} pages of 256 KiB")]
+    #[error("no room for records in the kernel after {pages} pages of 512 KiB")]
     ArenaFull {
         /// How many pages there are.
         pages: usize,

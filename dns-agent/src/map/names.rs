@@ -1,12 +1,13 @@
 //! NAMES: name key to record. The agent keeps what it wrote and never reads the map to decide.
 
-use std::collections::HashMap;
 use std::io;
 
 use aya::maps::{self, Map, MapData, MapError};
 use dns_ebpf::arena::NameEntry;
 
 use super::MapFault;
+pub use super::slots::Slot;
+use super::slots::Slots;
 
 /// The map's name.
 pub const NAMES: &str = "NAMES";
@@ -20,17 +21,8 @@ type Octets = [u8; size_of::<NameEntry>()];
 /// What is held under each key.
 pub struct Names {
     kernel: Option<maps::HashMap<MapData, u64, Octets>>,
-    held: HashMap<u64, Slot>,
+    held: Slots,
     ceiling: u32,
-}
-
-/// Where a name's record is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Slot {
-    /// Its reference in ARENA.
-    pub at: u32,
-    /// Its length, octets.
-    pub len: u32,
 }
 
 impl Names {
@@ -38,7 +30,7 @@ impl Names {
     pub fn heap(ceiling: u32) -> Self {
         Self {
             kernel: None,
-            held: HashMap::new(),
+            held: Slots::default(),
             ceiling,
         }
     }
@@ -56,7 +48,7 @@ impl Names {
 
     /// Where the record of a key is.
     pub fn find(&self, key: u64) -> Option<Slot> {
-        self.held.get(&key).copied()
+        self.held.get(key)
     }
 
     /// Makes `key` lead to `slot`; returns where it led before.
@@ -66,7 +58,7 @@ impl Names {
         slot: Slot,
         entry: &NameEntry,
     ) -> Result<Option<Slot>, MapFault> {
-        if self.held.len() >= self.ceiling as usize && !self.held.contains_key(&key) {
+        if self.held.len() >= self.ceiling as usize && self.held.get(key).is_none() {
             return Err(MapFault::NamesFull {
                 ceiling: self.ceiling,
             });
@@ -88,14 +80,14 @@ impl Names {
 
     /// Removes `key`; returns where it led.
     pub fn remove(&mut self, key: u64) -> Result<Option<Slot>, MapFault> {
-        if self.held.contains_key(&key)
+        if self.held.get(key).is_some()
             && let Some(kernel) = &mut self.kernel
         {
             kernel
                 .remove(&key)
                 .map_err(|source| MapFault::refused(NAMES, source))?;
         }
-        Ok(self.held.remove(&key))
+        Ok(self.held.remove(key))
     }
 
     /// How many names are held.
@@ -105,17 +97,12 @@ impl Names {
 
     /// Whether none is.
     pub fn is_empty(&self) -> bool {
-        self.held.is_empty()
+        self.held.len() == 0
     }
 
     /// Every key and where it leads.
-    pub fn entries(&self) -> impl Iterator<Item = (u64, u32)> {
-        self.held.iter().map(|(&key, slot)| (key, slot.at))
-    }
-
-    /// All keys.
-    pub fn keys(&self) -> Vec<u64> {
-        self.held.keys().copied().collect()
+    pub fn entries(&self) -> impl Iterator<Item = (u64, Slot)> {
+        self.held.iter()
     }
 }
 

@@ -11,7 +11,7 @@ use crate::k8s::slice::{EndpointAddress, Slice};
 
 /// The label of an endpoint.
 pub fn endpoint_label(endpoint: &EndpointAddress, pod_names: bool) -> Cow<'_, str> {
-    match (&endpoint.hostname, pod_label(endpoint, pod_names)) {
+    match (endpoint.hostname(), pod_label(endpoint, pod_names)) {
         (Some(hostname), _) => Cow::Borrowed(hostname),
         (None, Some(pod)) => Cow::Borrowed(pod),
         (None, None) => Cow::Owned(address_label(endpoint.address)),
@@ -53,14 +53,14 @@ fn address_label(address: IpAddr) -> String {
 /// The pod's name, if it serves: pod names may have dots and 253 octets, a label may not.
 fn pod_label(endpoint: &EndpointAddress, pod_names: bool) -> Option<&str> {
     endpoint
-        .pod
-        .as_deref()
+        .pod()
         .filter(|pod| pod_names && !pod.contains('.') && (1..=63).contains(&pod.len()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::k8s::slice::Details;
 
     #[test]
     fn an_endpoint_has_the_first_name_that_serves() {
@@ -78,12 +78,12 @@ mod tests {
             ("::1", "", "", false, "--1"),
         ] {
             let some = |text: &str| (!text.is_empty()).then(|| text.into());
-            let endpoint = EndpointAddress {
+            let details = Details {
                 hostname: some(hostname),
-                address: address.parse().unwrap(),
                 pod: some(pod),
                 zone: None,
             };
+            let endpoint = EndpointAddress::new(address.parse().unwrap(), details);
             assert_eq!(endpoint_label(&endpoint, pod_names), expected);
             let slice = Slice {
                 key: crate::k8s::object::ObjectKey::new("ns", "s"),

@@ -75,7 +75,7 @@ impl View {
         if !self.options.zonal {
             return;
         }
-        let zones = slice.endpoints.iter().filter_map(|row| row.zone.as_deref());
+        let zones = slice.endpoints.iter().filter_map(|row| row.zone());
         for zone in zones.collect::<BTreeSet<&str>>() {
             for (owner, (directive, _)) in owners
                 .iter()
@@ -101,7 +101,7 @@ impl View {
     fn zones<'a>(&'a self, group: &'a Group) -> impl Iterator<Item = &'a str> {
         self.slices(group)
             .flat_map(|slice| slice.endpoints.iter())
-            .filter_map(|row| row.zone.as_deref())
+            .filter_map(|row| row.zone())
             // A label value may have two dots in a row; a name may not.
             .filter(|zone| !zone.split('.').any(str::is_empty))
     }
@@ -115,8 +115,7 @@ impl View {
         directive: &str,
     ) -> Option<Node> {
         let falls_back = is_prefer(directive)?;
-        let mut answers =
-            self.endpoints_of(group, owner, |row| row.zone.as_deref() == Some(wanted));
+        let mut answers = self.endpoints_of(group, owner, |row| row.zone() == Some(wanted));
         if answers.is_empty() && falls_back {
             answers = self.endpoints_of(group, owner, |_| true);
         }

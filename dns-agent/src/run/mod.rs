@@ -8,6 +8,7 @@ mod datapath;
 mod descriptors;
 mod endpoints;
 mod follow;
+mod memory;
 mod metering;
 mod reload;
 mod serving;
@@ -263,6 +264,7 @@ impl Agent {
                 cluster.held().len(),
                 cluster.held().octets_taken() / 1024
             );
+            memory::release_soon();
         }
         if is_listed {
             self.find_dns_service();

@@ -1,6 +1,7 @@
 //! From a path to the objects that its files hold now, the last good ones of a broken file included.
 
 use std::collections::BTreeMap;
+use std::hash::{BuildHasher as _, RandomState};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -20,6 +21,8 @@ pub(super) struct Files {
     needs: Needs,
     /// Sorted by name: of two files with the same object, the last one has it.
     known: BTreeMap<PathBuf, File>,
+    /// A secret of this process, so that no two texts can be made to look the same.
+    hasher: RandomState,
     /// What was last said about the path as a whole.
     complaint: Option<String>,
     /// Whether it was never read.
@@ -29,7 +32,8 @@ pub(super) struct Files {
 /// One file: what it said last, and its objects.
 #[derive(Default)]
 struct File {
-    text: String,
+    /// A hash of its text: the texts of a large zone would take more memory than its objects.
+    text: Option<u64>,
     /// Whether that is something new.
     is_new: bool,
     objects: Vec<Object>,
@@ -44,6 +48,7 @@ impl Files {
             path: path.to_owned(),
             needs,
             known: BTreeMap::new(),
+            hasher: RandomState::new(),
             complaint: None,
             is_unread: true,
         };
@@ -77,7 +82,7 @@ impl Files {
                 });
                 for path in paths {
                     let file = self.known.entry(path.clone()).or_default();
-                    file.read(&path, &self.needs);
+                    file.read(&path, &self.needs, &self.hasher);
                     is_new |= std::mem::take(&mut file.is_new);
                 }
                 if self.known.is_empty() {
@@ -119,7 +124,7 @@ impl Files {
 }
 
 impl File {
-    fn read(&mut self, path: &Path, needs: &Needs) {
+    fn read(&mut self, path: &Path, needs: &Needs, hasher: &RandomState) {
         let text = match std::fs::read(path).map(String::from_utf8) {
             Ok(Ok(text)) => text,
             Ok(Err(_)) => return self.complain(path, "not UTF-8"),
@@ -130,12 +135,13 @@ impl File {
             return self.complain(path, "empty; remove the file if its objects shall go");
         }
         self.complaint = None;
-        if text == self.text {
+        let hash = Some(hasher.hash_one(&text));
+        if hash == self.text {
             return;
         }
         let reading = document::read(&text, needs);
         let before = std::mem::replace(&mut self.objects, reading.objects);
-        self.text = text;
+        self.text = hash;
         self.is_new = true;
         for mistake in reading.mistakes.iter().take(MISTAKES_TOLD) {
             warn!("{}: {mistake}", path.display());
