@@ -84,6 +84,7 @@ pub(crate) fn run(quick: bool) -> Result<Part> {
             "write_ms": times.write, "write_to_event_ms": times.event,
             "event_to_answer_ms": times.answer, "write_to_answer_ms": times.whole,
             "agents_own_event_to_answer": own,
+            "write_to_answer_ms_by_change": whole_by_change(&times),
         }),
         goals: goals(&sizes, &mut times),
         ..Part::default()
@@ -227,18 +228,39 @@ fn goals(sizes: &[Size], times: &mut Times) -> Vec<Goal> {
             reached: per_name <= MEMORY_GOAL,
         });
     }
-    for (text, values, goal) in [
-        ("watch event to answer", &mut times.answer, ANSWER_GOAL),
-        ("write to answer", &mut times.whole, WHOLE_GOAL),
-    ] {
-        let most = percentile(values, 99);
-        goals.push(Goal {
-            text: format!("{text}, p99 < {goal} ms"),
-            measured: format!("{most:.2} ms"),
-            reached: most < goal,
-        });
-    }
+    let most = percentile(&mut times.answer, 99);
+    goals.push(Goal {
+        text: format!("watch event to answer, p99 < {ANSWER_GOAL} ms"),
+        measured: format!("{most:.2} ms"),
+        reached: most < ANSWER_GOAL,
+    });
+    let most = percentile(&mut times.whole, 99);
+    let mut without = without_services(times);
+    let less = percentile(&mut without, 99);
+    goals.push(Goal {
+        text: format!("write to answer, p99 < {WHOLE_GOAL} ms"),
+        measured: format!("{most:.2} ms; {less:.2} ms of EndpointSlices and Namespaces"),
+        reached: most < WHOLE_GOAL,
+    });
     goals
+}
+
+/// From write to answer, of all but Services.
+fn without_services(times: &Times) -> Vec<f64> {
+    let of_others = times
+        .by_change
+        .iter()
+        .filter(|(what, _)| !what.starts_with("Service"));
+    of_others
+        .flat_map(|(_, times)| times.whole.clone())
+        .collect()
+}
+
+fn whole_by_change(times: &Times) -> Value {
+    let kinds = times.by_change.iter();
+    kinds
+        .map(|(what, times)| ((*what).to_owned(), json!(times.whole)))
+        .collect()
 }
 
 fn size_table(sizes: &[Size], starts: u32) -> String {
@@ -307,8 +329,9 @@ fn memory_table(sizes: &[Size]) -> String {
 fn time_table(times: &mut Times, own: &str) -> String {
     let mut text = format!(
         "{} changes with all of them there: Services, EndpointSlices and Namespaces created, changed and deleted. The \
-         event is that of a second watch in the measuring process, and the pod asks every 0.3 ms: so far the parts are \
-         exact. The agent's own times, from event to map, as `seconds:changes`: {own}\n\n\
+         event is that of a second watch in the measuring process, which the API server may tell before or after the \
+         agent, and the pod asks every 0.3 ms: so far the parts are exact. The agent's own times, from event to map, as \
+         `seconds:changes`: {own}\n\n\
          | | p50 ms | p99 ms |\n\
          |---|---|---|\n",
         times.whole.len()
@@ -321,6 +344,18 @@ fn time_table(times: &mut Times, own: &str) -> String {
     ] {
         let (half, most) = (percentile(values, 50), percentile(values, 99));
         text.push_str(&format!("| {part} | {half:.2} | {most:.2} |\n"));
+    }
+    text.push_str(
+        "\nThe same by what is changed, p50 / p99 ms. Until the event it is etcd's and the API server's time, which has \
+         to look through all addresses of Services whenever one is created or deleted.\n\n\
+         | change | write -> event | event -> answer | write -> answer |\n\
+         |---|---|---|---|\n",
+    );
+    for (what, times) in &mut times.by_change {
+        let parts = [&mut times.event, &mut times.answer, &mut times.whole];
+        let [event, answer, whole] =
+            parts.map(|part| format!("{:.2} / {:.2}", percentile(part, 50), percentile(part, 99)));
+        text.push_str(&format!("| {what} | {event} | {answer} | {whole} |\n"));
     }
     text
 }

@@ -6,6 +6,7 @@
 //! both at once, give or take some 0.1 ms, which is also how far the two parts are exact. Their sum
 //! has no such doubt.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
@@ -30,6 +31,16 @@ pub struct Times {
     pub answer: Vec<f64>,
     /// From the write's start to the answer.
     pub whole: Vec<f64>,
+    /// The same of each kind of change, by words for it.
+    pub by_change: BTreeMap<&'static str, Times>,
+}
+
+/// What is changed, and how.
+struct Change {
+    /// In words.
+    what: &'static str,
+    kind: Kind,
+    key: String,
 }
 
 /// Changes something, with the pod asking for what comes of it all the while.
@@ -63,7 +74,7 @@ impl Stopwatch {
     async fn time(
         &mut self,
         write: impl Future<Output = Result<()>>,
-        (kind, key): (Kind, String),
+        change: Change,
         name: String,
         wanted: String,
     ) -> Result<()> {
@@ -89,18 +100,26 @@ impl Stopwatch {
                 Verb::Delete(kind, key) => (*kind, key.to_string()),
                 Verb::Reset(..) => continue,
             };
-            if at > started && told == (kind, key.clone()) {
+            if at > started && told == (change.kind, change.key.clone()) {
                 break at;
             }
         };
         let (asker, answered) = asking.await?;
         self.asker = Some(asker);
-        let times = &mut self.times;
-        times.write.push(milliseconds(started, written));
-        times.event.push(milliseconds(started, event));
-        times.answer.push(milliseconds(event, answered));
-        times.whole.push(milliseconds(started, answered));
+        let way = [started, written, event, answered];
+        self.times.add(way);
+        let same = self.times.by_change.entry(change.what);
+        same.or_default().add(way);
         Ok(())
+    }
+}
+
+impl Times {
+    fn add(&mut self, [started, written, event, answered]: [Instant; 4]) {
+        self.write.push(milliseconds(started, written));
+        self.event.push(milliseconds(started, event));
+        self.answer.push(milliseconds(event, answered));
+        self.whole.push(milliseconds(started, answered));
     }
 }
 
@@ -124,47 +143,39 @@ async fn change_everything(writer: &Writer, watch: &mut Stopwatch, rounds: u8) -
         let key = |name: &str| format!("timed/{name}");
 
         let spec = json!({"clusterIP": format!("10.96.7.{i}"), "ports": port});
-        let changed = (Kind::Service, key(&service));
         let write = writer.service("timed", &service, spec);
         let wanted = format!("10.96.7.{i}");
+        let changed = change("Service created", Kind::Service, key(&service));
         watch
-            .time(write, changed.clone(), in_timed(&service), wanted)
+            .time(write, changed, in_timed(&service), wanted)
             .await?;
 
-        let (pod, changed_slice) = (
-            in_timed(&format!("pod{i}.db")),
-            (Kind::EndpointSlice, key(&slice)),
-        );
+        let pod = in_timed(&format!("pod{i}.db"));
         let write = writer.slice("timed", &slice, "db", endpoint(1));
-        watch
-            .time(
-                write,
-                changed_slice.clone(),
-                pod.clone(),
-                format!("10.1.0.{i}"),
-            )
-            .await?;
+        let changed = change("EndpointSlice created", Kind::EndpointSlice, key(&slice));
+        let wanted = format!("10.1.0.{i}");
+        watch.time(write, changed, pod.clone(), wanted).await?;
 
         let write = writer.change_slice("timed", &slice, endpoint(2));
+        let changed = change("EndpointSlice changed", Kind::EndpointSlice, key(&slice));
         watch
-            .time(write, changed_slice, pod, format!("10.2.0.{i}"))
+            .time(write, changed, pod, format!("10.2.0.{i}"))
             .await?;
 
         let write = writer.delete_service("timed", &service);
+        let changed = change("Service deleted", Kind::Service, key(&service));
         watch
             .time(write, changed, in_timed(&service), NXDOMAIN.into())
             .await?;
 
         let write = writer.namespace(&namespace);
         let apex = format!("{namespace}.svc.cluster.local.");
-        watch
-            .time(
-                write,
-                (Kind::Namespace, namespace.clone()),
-                apex,
-                NODATA.into(),
-            )
-            .await?;
+        let changed = change("Namespace created", Kind::Namespace, namespace.clone());
+        watch.time(write, changed, apex, NODATA.into()).await?;
     }
     Ok(())
+}
+
+fn change(what: &'static str, kind: Kind, key: String) -> Change {
+    Change { what, kind, key }
 }

@@ -16,21 +16,25 @@ pub struct Records {
     octets: Vec<u8>,
     /// Where `octets` start in the message.
     base: usize,
-    /// Where each name, root's zero included, can be pointed at.
+    /// The question's name.
+    asked: Name,
+    /// Where each name in `octets`, root's zero included, can be pointed at.
     seen: HashMap<Box<[u8]>, u16>,
+    /// Names that are still to be entered into `seen`, where they start in the message, and how many of their octets
+    /// stand there. Mostly one name is behind the question, and nothing is ever looked for.
+    unseen: Vec<(Box<[u8]>, usize, usize)>,
 }
 
 impl Records {
     /// Behind the question for `name`, to whose labels names may point.
     pub fn behind(name: &Name) -> Self {
-        let base = HEADER + name.wire().len() + 4;
-        let mut records = Self {
+        Self {
             octets: Vec::new(),
-            base,
+            base: HEADER + name.wire().len() + 4,
+            asked: name.clone(),
             seen: HashMap::new(),
-        };
-        records.see(name.wire(), HEADER);
-        records
+            unseen: Vec::new(),
+        }
     }
 
     /// Adds one record of class IN.
@@ -54,7 +58,8 @@ impl Records {
                 // RFC 1035: who does not know SRV could not unpack it. But others may point at it.
                 let at = self.base + self.octets.len();
                 self.octets.extend(target.wire());
-                self.see(target.wire(), at);
+                let name = target.wire();
+                self.unseen.push((name.into(), at, name.len() - 1));
             }
             Rdata::Txt(text) => {
                 let text = &text[..text.len().min(255)];
@@ -121,20 +126,29 @@ impl Records {
         let start = self.base + self.octets.len();
         let mut at = 0;
         while wire[at] != 0 {
-            if let Some(&known) = self.seen.get(&wire[at..]) {
+            if let Some(known) = self.place(&wire[at..]) {
                 self.octets.extend(&wire[..at]);
                 self.octets.extend((0xc000 | known).to_be_bytes());
-                self.see_until(wire, start, at);
+                if at > 0 {
+                    self.unseen.push((wire.into(), start, at));
+                }
                 return;
             }
             at += 1 + usize::from(wire[at]);
         }
         self.octets.extend(wire);
-        self.see(wire, start);
+        self.unseen.push((wire.into(), start, at));
     }
 
-    fn see(&mut self, wire: &[u8], start: usize) {
-        self.see_until(wire, start, wire.len() - 1);
+    /// Where a name stands, in the question or behind it.
+    fn place(&mut self, wire: &[u8]) -> Option<u16> {
+        if let Some(before) = self.asked.above(wire) {
+            return Some((HEADER + before) as u16);
+        }
+        for (wire, start, end) in std::mem::take(&mut self.unseen) {
+            self.see_until(&wire, start, end);
+        }
+        self.seen.get(wire).copied()
     }
 
     /// Remembers the ends of `wire`, which stands at `start`, that begin before `end`.

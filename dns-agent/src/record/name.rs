@@ -110,15 +110,32 @@ impl Name {
 
     /// Whether this is `zone` or below it.
     pub fn is_under(&self, zone: &Name) -> bool {
-        self.labels_above(zone).is_some()
+        self.above(zone.wire()).is_some()
+    }
+
+    /// How many octets there are before `end`, a name in wire form that this one ends with; `None`: it does not.
+    pub fn above(&self, end: &[u8]) -> Option<usize> {
+        let above = self.0.len().checked_sub(end.len())?;
+        if !self.0.ends_with(end) {
+            return None;
+        }
+        // The same octets may begin within a label.
+        let mut at = 0;
+        while at < above {
+            at += 1 + usize::from(self.0[at]);
+        }
+        (at == above).then_some(above)
     }
 
     /// The labels between this name and `zone`, left to right; `None` where it is not under `zone`.
     pub fn labels_above(&self, zone: &Name) -> Option<Vec<&[u8]>> {
-        let above = self.labels().count().checked_sub(zone.labels().count())?;
-        let mut labels = self.labels();
-        let head: Vec<&[u8]> = labels.by_ref().take(above).collect();
-        labels.eq(zone.labels()).then_some(head)
+        let mut left = self.above(zone.wire())?;
+        let is_above = |label: &&[u8]| {
+            let is_above = left > 0;
+            left = left.saturating_sub(1 + label.len());
+            is_above
+        };
+        Some(self.labels().take_while(is_above).collect())
     }
 
     /// As [`Self::labels_above`], where each label could be an object's name: text without a dot in it.

@@ -11,11 +11,11 @@ use dns_ebpf::fold::Seed;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::cli::RunArgs;
+use crate::cli::{KernelLog, KernelMode, RunArgs};
 use crate::kernel::attach::{Attacher, Programs};
 use crate::kernel::attached::Attached;
 use crate::kernel::capabilities;
-use crate::kernel::log::KernelLog;
+use crate::kernel::log;
 use crate::kernel::object::{self, Constants, Object};
 use crate::map::answered::{ANSWERED, Answered};
 use crate::map::arena::{ARENA, Arena};
@@ -48,6 +48,32 @@ pub(super) fn seed() -> Seed {
         start: rand::random(),
         factor: rand::random::<u64>() | 1,
     }
+}
+
+/// What `--kernel` asks for, and what is held: by the kernel, or on the heap.
+pub(super) fn load(args: &RunArgs) -> Result<(Option<Datapath>, Held)> {
+    let seed = seed();
+    if args.kernel == KernelMode::Off {
+        return Ok((None, Held::heap(seed, args.names)));
+    }
+    let constants = Constants {
+        seed,
+        observe: args.kernel == KernelMode::Observe,
+        log_level: args.kernel_log.level(),
+        names: args.names,
+    };
+    let (mut datapath, held) = Datapath::load(&constants, &args.bpffs)?;
+    if args.kernel_log != KernelLog::Off {
+        datapath.follow_log()?;
+    }
+    // The hash map's buckets are there from the start: 16 octets each, a power of two of them.
+    let buckets = u64::from(args.names).next_power_of_two() * 16;
+    tracing::info!(
+        "kernel programs loaded; memory: {} KiB now, about 250 octets more per name, at most {} names",
+        buckets / 1024,
+        args.names
+    );
+    Ok((Some(datapath), held))
 }
 
 impl Datapath {
@@ -113,7 +139,7 @@ impl Datapath {
 
     /// Brings the programs' own records into the log, from now on. Must be called within a tokio runtime.
     pub(super) fn follow_log(&mut self) -> Result<()> {
-        let log = KernelLog::open(&mut self.ebpf)?;
+        let log = log::KernelLog::open(&mut self.ebpf)?;
         tokio::spawn(async move {
             if let Err(error) = log.follow().await {
                 tracing::warn!("{error}; --kernel-log is off from now on");

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
 use parking_lot::RwLock;
+use tokio::runtime::Handle;
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
@@ -36,6 +37,8 @@ pub(super) struct Demand {
 /// A source, and the task that takes its events in once it is the one in force.
 pub(super) struct Following {
     pub(super) demand: Demand,
+    /// Where its tasks run.
+    thread: Handle,
     /// `None` once it was stopped.
     source: Option<JoinHandle<Result<()>>>,
     control: Option<JoinHandle<()>>,
@@ -93,21 +96,28 @@ impl Demand {
         Objects::new(self.needs.clone())
     }
 
-    /// Starts a source; nobody takes its events in yet.
-    async fn start(self, args: &RunArgs) -> Result<(Following, UnboundedReceiver<Event>)> {
+    /// Starts a source on `thread`; nobody takes its events in yet.
+    pub(super) async fn start(
+        self,
+        args: &RunArgs,
+        thread: &Handle,
+    ) -> Result<(Following, UnboundedReceiver<Event>)> {
         let (events, inbox) = mpsc::unbounded_channel();
         let needs = self.needs.clone();
         let mut trouble = Trouble::default();
         let source = match &args.source {
             Source::Path(path) => {
                 let path = path.clone();
-                tokio::spawn(async move { Ok(manifest::run(path, needs, events).await?) })
+                thread.spawn(async move { Ok(manifest::run(path, needs, events).await?) })
             }
             Source::Kubernetes => {
-                let connection = Connection::open(args.kubeconfig.as_deref(), &self.target).await?;
+                let (kubeconfig, target) = (args.kubeconfig.clone(), self.target.clone());
+                // What a client does later, it does where it was made.
+                let open = async move { Connection::open(kubeconfig.as_deref(), &target).await };
+                let connection = thread.spawn(open).await??;
                 tracing::info!("following the API server {}", connection.identity().server);
                 trouble = connection.trouble();
-                tokio::spawn(async move {
+                thread.spawn(async move {
                     Box::pin(k8s_watch::run(connection, needs, events)).await;
                     Ok(())
                 })
@@ -115,6 +125,7 @@ impl Demand {
         };
         let following = Following {
             demand: self,
+            thread: thread.clone(),
             source: Some(source),
             control: None,
             trouble,
@@ -125,8 +136,13 @@ impl Demand {
 
 impl Following {
     /// Follows what `demand` says; its objects come into force as they come.
-    pub(super) async fn start(demand: Demand, args: &RunArgs, audience: &Audience) -> Result<Self> {
-        let (mut following, inbox) = demand.start(args).await?;
+    pub(super) async fn start(
+        demand: Demand,
+        args: &RunArgs,
+        thread: &Handle,
+        audience: &Audience,
+    ) -> Result<Self> {
+        let (mut following, inbox) = demand.start(args, thread).await?;
         following.take_in(inbox, audience);
         Ok(following)
     }
@@ -153,9 +169,8 @@ impl Following {
             meters,
         } = audience.clone();
         let measured = move |measured| meters.take(measured);
-        self.control = Some(tokio::spawn(control::run(
-            cluster, inbox, progress, measured,
-        )));
+        let control = control::run(cluster, inbox, progress, measured);
+        self.control = Some(self.thread.spawn(control));
     }
 
     /// Takes no more events in, so that the objects may be others'.
@@ -184,9 +199,14 @@ impl Drop for Following {
 
 impl Successor {
     /// Starts to list what `demand` says, for `config`.
-    pub(super) async fn start(config: Config, demand: Demand, args: &RunArgs) -> Result<Self> {
+    pub(super) async fn start(
+        config: Config,
+        demand: Demand,
+        args: &RunArgs,
+        thread: &Handle,
+    ) -> Result<Self> {
         let objects = demand.objects();
-        let (following, mut inbox) = demand.start(args).await?;
+        let (following, mut inbox) = demand.start(args, thread).await?;
         let mut gathering = JoinSet::new();
         gathering.spawn(async move {
             let objects = objects.gather(&mut inbox).await?;

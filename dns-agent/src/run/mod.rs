@@ -13,6 +13,7 @@ mod metering;
 mod reload;
 mod serving;
 mod surroundings;
+mod updates;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -21,18 +22,18 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, anyhow};
 use parking_lot::RwLock;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
-use crate::cli::{KernelLog, KernelMode, RunArgs};
+use crate::cli::RunArgs;
 use crate::cluster::Cluster;
 use crate::cluster::control::Progress;
 use crate::cluster::objects::Objects;
 use crate::corefile::Config;
+use crate::k8s::Event;
 use crate::k8s::watch::Trouble;
 use crate::kernel::attached::Attached;
-use crate::kernel::object::Constants;
-use crate::map::held::Held;
 use crate::plugin::transfer::notify::Notifier;
 use crate::serve::admin::{Admin, Status, Wanted};
 use corefile::Corefile;
@@ -42,6 +43,7 @@ use follow::{Audience, Demand, Following, Listed, Successor};
 use metering::Meters;
 use serving::Serving;
 use surroundings::Surroundings;
+use updates::Updates;
 
 /// The reason for not being ready that the first full list takes away.
 const LISTED: &str = "kubernetes";
@@ -70,6 +72,7 @@ pub fn run(args: RunArgs) -> Result<()> {
 
 struct Agent {
     args: RunArgs,
+    updates: Updates,
     corefile: Corefile,
     surroundings: Surroundings,
     config: Config,
@@ -94,16 +97,14 @@ impl Agent {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
 
-        let mut agent = Self::start(args).await?;
+        let (mut agent, mut following, inbox) = Self::start(args).await?;
         let (progress, mut seen) = watch::channel(Progress::default());
         let audience = Audience {
             cluster: Arc::clone(&agent.cluster),
             progress,
             meters: Meters::register(&agent.status.metrics, &agent.cluster),
         };
-        let demand = Demand::of(&agent.config, &agent.args)?;
-        let mut following = Following::start(demand, &agent.args, &audience).await?;
-        agent.trouble = following.trouble();
+        following.take_in(inbox, &audience);
         let mut successor: Option<Successor> = None;
         let (detach, attached) = agent.attach()?;
         let coredns = agent.status.metrics.coredns().clone();
@@ -139,8 +140,9 @@ impl Agent {
         result
     }
 
-    /// Reads the Corefile, loads the programs, opens the sockets.
-    async fn start(args: RunArgs) -> Result<Self> {
+    /// Reads the Corefile, loads the programs, opens the sockets. The verifier takes some 0.4 s for the programs, in
+    /// which the API server lists its objects already.
+    async fn start(args: RunArgs) -> Result<(Self, Following, UnboundedReceiver<Event>)> {
         let surroundings = Surroundings::find(&args);
         let corefile = Corefile::new(&args, surroundings.domain());
         let config = corefile.load()?;
@@ -148,7 +150,11 @@ impl Agent {
         for warning in config.warnings.iter().chain(&config.passed) {
             tracing::warn!("{warning}");
         }
-        let (datapath, held) = Self::load(&args)?;
+        let updates = Updates::start().context("cannot start a thread")?;
+        let demand = Demand::of(&config, &args)?;
+        let mut objects = demand.objects();
+        let (following, inbox) = demand.start(&args, updates.handle()).await?;
+        let (datapath, held) = datapath::load(&args)?;
         let cluster = Cluster::new(held, surroundings::dns_service(&args));
         let cluster = Arc::new(RwLock::new(cluster));
         let status = Status::default();
@@ -156,7 +162,6 @@ impl Agent {
         status.ready.note(config.passed.clone());
         let mut serving = Serving::new(status.metrics.responses());
         let own = own_addresses(&config, &args)?;
-        let mut objects = Demand::of(&config, &args)?.objects();
         let instances = cluster.write().adopt(&mut objects, &config, &own).to_vec();
         serving
             .set(&config, &args.listen, &instances, &cluster)
@@ -166,6 +171,7 @@ impl Agent {
         let admin = Admin::start(&wanted, &status).await?;
         let mut agent = Self {
             args,
+            updates,
             corefile,
             surroundings,
             config,
@@ -179,37 +185,12 @@ impl Agent {
             status,
             admin,
             wanted,
-            trouble: Trouble::default(),
+            trouble: following.trouble(),
         };
         agent.export_outcomes();
         agent.count_answers();
         agent.set_destinations();
-        Ok(agent)
-    }
-
-    fn load(args: &RunArgs) -> Result<(Option<Datapath>, Held)> {
-        let seed = datapath::seed();
-        if args.kernel == KernelMode::Off {
-            return Ok((None, Held::heap(seed, args.names)));
-        }
-        let constants = Constants {
-            seed,
-            observe: args.kernel == KernelMode::Observe,
-            log_level: args.kernel_log.level(),
-            names: args.names,
-        };
-        let (mut datapath, held) = Datapath::load(&constants, &args.bpffs)?;
-        if args.kernel_log != KernelLog::Off {
-            datapath.follow_log()?;
-        }
-        // The hash map's buckets are there from the start: 16 octets each, a power of two of them.
-        let buckets = u64::from(args.names).next_power_of_two() * 16;
-        tracing::info!(
-            "kernel programs loaded; memory: {} KiB now, about 250 octets more per name, at most {} names",
-            buckets / 1024,
-            args.names
-        );
-        Ok((Some(datapath), held))
+        Ok((agent, following, inbox))
     }
 
     fn export_outcomes(&mut self) {
@@ -351,7 +332,11 @@ impl Agent {
             Ok(demand) if demand == *followed => {
                 self.put_in_force(config, None).await.map(|()| None)
             }
-            Ok(demand) => Successor::start(config, demand, &self.args).await.map(Some),
+            Ok(demand) => {
+                let thread = self.updates.handle();
+                let started = Successor::start(config, demand, &self.args, thread).await;
+                started.map(Some)
+            }
             Err(error) => Err(error),
         };
         match result {
@@ -399,7 +384,8 @@ impl Agent {
             Err(error) => {
                 self.reload_failed(&error);
                 let demand = following.demand.clone();
-                match Following::start(demand, &self.args, audience).await {
+                let thread = self.updates.handle();
+                match Following::start(demand, &self.args, thread, audience).await {
                     Ok(same) => {
                         *following = same;
                         self.trouble = following.trouble();
