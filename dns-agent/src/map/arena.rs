@@ -170,7 +170,8 @@ impl Arena {
         self.end += size;
         let next = self.pages.len();
         if let Some(kernel) = &mut self.kernel
-            && (self.begun, next < ROOM) == (next, true)
+            && self.begun == next
+            && next < ROOM
             && self.end > NEARLY_FULL
         {
             kernel.prepare(next);
