@@ -53,7 +53,7 @@ outcomes! {
     Opcode = 13 "opcode",
     /// Passed: not one question alone, with at most one additional record.
     Counts = 14 "counts",
-    /// Passed: a QNAME that does not end, ends past 255 octets, or has an octet of 129 or more before its last eight.
+    /// Passed: a QNAME that does not end, or ends past 255 octets.
     Qname = 15 "qname",
     /// Passed: a class other than IN.
     Class = 16 "class",

@@ -127,7 +127,7 @@ fn scan(
     let mut upper = 0;
     for i in 0..NAME_WORDS {
         let word = message.fixed::<8>(HEADER + i * 8).map(get::<u64, 0, _>);
-        let Some(word) = word.filter(|&word| !fold::may_end(word)) else {
+        let Some(word) = word.filter(|&word| !fold::may_end(word) || fold::zeros(word) == 0) else {
             last = i;
             break;
         };

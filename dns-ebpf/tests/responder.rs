@@ -269,6 +269,17 @@ fn names_of_every_length_are_found_denied_and_echoed_in_their_case() {
     }
 }
 
+#[test]
+fn labels_may_hold_octets_that_no_letter_has() {
+    for letter in [0x01, 0x7f, 0x80, 0x81, 0xc3, 0xff] {
+        let mut held = Held::new(&[cut("", SERVED)]);
+        let asked = long_name(100, letter);
+        held.put(&asked, (0, 1), 0, &[text(6)]);
+        let response = ask(&held, &query(&asked, TXT)).unwrap();
+        assert_eq!(response[7], 1, "{letter:#x}");
+    }
+}
+
 /// A name of `len` octets in wire form, of labels as long as can be.
 fn long_name(len: usize, letter: u8) -> Vec<u8> {
     let mut wire = Vec::new();
