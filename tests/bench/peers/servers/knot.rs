@@ -6,7 +6,6 @@ use crate::peers::servers::{Ground, NAMES, Server, at, master_file};
 
 /// Starts it.
 pub(super) fn start<'a>(ground: &Ground<'a>) -> Result<Server<'a>> {
-    master_file::write(ground)?;
     let directory = ground.files.display();
     let mut text = format!(
         "server:

@@ -114,6 +114,8 @@ impl Nodes {
             kubeconfig: api.kubeconfig("bench", kerndns_tests::api_server::ADMIN)?,
             workers: std::thread::available_parallelism()?.get(),
         };
+        // Once, and before all: who loads a master file has it mapped, and dies of its being written anew.
+        master_file::write(&ground)?;
         let plain = coredns::kubeadm(&ground)?;
         let local = coredns::node_local(&ground, &plain)?;
         let servers = vec![

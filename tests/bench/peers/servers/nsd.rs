@@ -6,7 +6,6 @@ use crate::peers::servers::{Ground, NAMES, Server, at, master_file};
 
 /// Starts it.
 pub(super) fn start<'a>(ground: &Ground<'a>) -> Result<Server<'a>> {
-    master_file::write(ground)?;
     let directory = ground.files.display();
     // Debian's build limits responses to 200 a second per client; that would be what is measured.
     let mut text = format!(

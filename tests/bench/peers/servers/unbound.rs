@@ -6,7 +6,6 @@ use crate::peers::servers::{Ground, NAMES, Server, at, master_file};
 
 /// Starts it.
 pub(super) fn start<'a>(ground: &Ground<'a>) -> Result<Server<'a>> {
-    master_file::write(ground)?;
     let directory = ground.files.display();
     // The private addresses' reverse zone is one that it would deny by itself (RFC 6303).
     let mut text = format!(
